@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run: one execution of a suite on hosts. What is asked (Suite), what is decided (RunSpec), how it stands (RunState)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+SCHEMA = 1
+"""Version of run.json and of every file beside it; older and newer ones are refused with a sentence."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Combination:
+    """A CRI runtime and one of its OCI handlers."""
+
+    cri: str
+    handler: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.cri}/{self.handler}"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkPlan:
+    """One benchmark of a run: ``blocks`` counted blocks after ``warmup`` ones (block numbers go through both, from 0)."""
+
+    name: str
+    blocks: int
+    warmup: int = 1
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite file: what to compare and how often. ``benchmarks`` in the order they are run."""
+
+    name: str
+    cri: tuple[str, ...]
+    oci: tuple[str, ...]
+    benchmarks: tuple[BenchmarkPlan, ...]
+    baseline: str | None = None
+    description: str = ""
+
+    @property
+    def combinations(self) -> tuple[Combination, ...]:
+        return tuple(Combination(cri, oci) for cri in self.cri for oci in self.oci)
+
+
+@dataclass(frozen=True, slots=True)
+class RunHost:
+    """A host of a run, and the machine it stands on."""
+
+    name: str
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """run.json: written once, before the first trial, and never changed. ``created`` is UTC, ISO 8601."""
+
+    id: str
+    suite: str
+    inventory: str
+    created: str
+    seed: int
+    hosts: tuple[RunHost, ...]
+    combinations: tuple[Combination, ...]
+    benchmarks: tuple[BenchmarkPlan, ...]
+    baseline: str
+    labctl_version: str
+    schema: int = SCHEMA
+
+
+class RunStatus(StrEnum):
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """How a host of a run stands. ``error`` is one sentence, or None."""
+
+    name: str
+    status: RunStatus
+    trials_done: int
+    trials_failed: int
+    leaks: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """state.json: replaced whole (write aside, fsync, rename) by the conductor, and by nobody else."""
+
+    id: str
+    status: RunStatus
+    hosts: tuple[HostState, ...]
+    updated: str
+    exit_code: int | None = None
+    schema: int = SCHEMA

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal: an append-only file of JSON lines on the host, pulled and never edited.
+
+Every record has ``v`` (SCHEMA) and ``type``. Times named ``*_ns`` are the host's CLOCK_MONOTONIC, ``time`` is UTC, ISO 8601.
+
+    run            run, host, seed, agent, boot_id, time, spec      first record; again after a restart of the agent (resumed: true)
+    fingerprint    when ("before" | "after"), facts
+    block          benchmark, block, warmup, order [combination]    before a block's first trial
+    trial_started  benchmark, block, position, combination, attempt fsynced before the trial: without a `trial` behind it, it is torn
+    trial          benchmark, block, position, combination, attempt, warmup, status, reason, samples, start_ns, elapsed_ns,
+                   cleanup_ns, leaks
+    block_ended    benchmark, block, noise {counter: delta}
+    note           level ("info" | "warning"), message, hint
+    ended          status ("complete" | "cancelled"), time          last record
+
+A sample is {"metric": NAME, "value": number in the metric's unit, "unit": UNIT, "item": index or null}.
+A leak is {"kind": "pod" | "container" | "netns" | "veth" | "mount" | "cgroup" | "lease" | "process", "what": NAME}.
+A trial's status is "ok", "failed" or "unsupported"; the last two carry a reason and no samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    metric: str
+    value: float
+    unit: str
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialKey:
+    """What makes a trial itself: done once, it is not done again."""
+
+    benchmark: str
+    block: int
+    combination: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One combination in one block. ``position`` is its place in the block's order, from 0; ``attempt`` counts from 1."""
+
+    benchmark: str
+    block: int
+    position: int
+    combination: str
+    attempt: int
+    warmup: bool
+    status: str
+    reason: str | None
+    samples: tuple[Sample, ...]
+    start_ns: int
+    elapsed_ns: int
+    cleanup_ns: int
+    leaks: tuple[Leak, ...]
+
+    @property
+    def key(self) -> TrialKey:
+        return TrialKey(self.benchmark, self.block, self.combination)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"v": SCHEMA, "type": "trial", **asdict(self)}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Trial:
+        """Raises KeyError or TypeError where the record is not a trial of this schema."""
+        fields = {name: record[name] for name in cls.__slots__}
+        fields["samples"] = tuple(Sample(**sample) for sample in record["samples"])
+        fields["leaks"] = tuple(Leak(**leak) for leak in record["leaks"])
+        return cls(**fields)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A step is one task, compiled for one host; an outcome is what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    OK = "ok"
+    CHANGED = "changed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRef:
+    """A file of the controller's, named by its content. It travels only if the host asks for it.
+
+    In a step's arguments it stands as ``{"$blob": sha256, "size": bytes}``.
+    """
+
+    sha256: str
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"$blob": self.sha256, "size": self.size}
+
+    @classmethod
+    def from_json(cls, value: Any) -> BlobRef | None:
+        """The reference that ``value`` is, or None if it is something else."""
+        if isinstance(value, Mapping) and "$blob" in value:
+            return cls(str(value["$blob"]), int(value["size"]))
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One compiled task. ``module`` is the short name (``copy``); ``args`` hold no template any more.
+
+    ``check`` predicts and changes nothing. ``stop_on_failure`` makes the runner drop every later step;
+    where the controller itself must judge the result (failed_when, ignore_errors) it is False.
+    """
+
+    id: int
+    name: str
+    module: str
+    args: Mapping[str, Any]
+    check: bool = False
+    diff: bool = False
+    no_log: bool = False
+    stop_on_failure: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Step:
+        return cls(**{name: value[name] for name in cls.__slots__ if name in value})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``result`` carries Ansible's return values (changed, rc, stdout, stat, ...); ``msg`` is one sentence.
+
+    ``diff`` is a unified diff or None; ``seconds`` is what the step took on the host.
+    """
+
+    step: int
+    status: Status
+    msg: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    diff: str | None = None
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Outcome:
+        known = {name: value[name] for name in cls.__slots__ if name in value}
+        return cls(**{**known, "status": Status(known["status"])})
