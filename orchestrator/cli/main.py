@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `labctl`: its verbs, loaded only when they are typed, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from orchestrator.model.errors import Interrupted, LabctlError
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Where a verb lives, and its line in `labctl --help` (so that help imports no verb)."""
+
+    name: str
+    module: str
+    summary: str
+    hidden: bool = False
+
+
+VERBS = (
+    Verb("demo", "demo", "This machine alone: local lab, provision, run, report."),
+    Verb("lab", "lab", "Make, inspect and remove the local Debian hosts that an inventory describes."),
+    Verb("ping", "ping", "Say which hosts answer, and how fast."),
+    Verb("facts", "facts", "Show what labctl learns of a host before it decides anything."),
+    Verb("provision", "provision", "Bring hosts to the state that the playbooks describe."),
+    Verb("list", "list", "List suites, benchmarks and metrics."),
+    Verb("run", "run", "Execute a suite on hosts and follow it."),
+    Verb("runs", "runs", "List runs, newest first."),
+    Verb("attach", "attach", "Follow a run again, and take it up if its conductor is gone."),
+    Verb("cancel", "cancel", "End a run, and clean up on its hosts."),
+    Verb("fetch", "fetch", "Pull the journals of a run from its hosts."),
+    Verb("report", "report", "Say what a run showed: terminal and self-contained HTML."),
+    Verb("conduct", "run", "Own a run (started by `labctl run` and `labctl attach`).", hidden=True),
+)
+
+EPILOG = """\b
+Examples:
+  labctl demo                                  # everything, on this machine
+  labctl lab up && labctl provision            # two local hosts with runtimes
+  labctl run --suite operations --runs 30
+  labctl report
+
+\b
+Where no inventory is named: --inventory, else $LABCTL_INVENTORY, else inventories/lab.yaml.
+Exit codes: 0 fine, 1 a host or trial failed, 2 usage or configuration, 3 unreachable,
+4 a gate failed, 130 interrupted.
+"""
+
+
+class LazyGroup(click.Group):
+    """Knows its verbs by name and summary; imports the module of the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [verb.name for verb in VERBS if not verb.hidden]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        verb = next((verb for verb in VERBS if verb.name == cmd_name), None)
+        if verb is None:
+            return None
+        module = importlib.import_module(f"orchestrator.cli.{verb.module}")
+        command = getattr(module, f"{verb.name}_command", None) or getattr(module, verb.name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb.name, verb.summary) for verb in VERBS if not verb.hidden])
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="labctl")
+def cli() -> None:
+    """From bare Debian machines to a benchmarked verdict on container runtimes, over SSH."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and give the process's exit code. Errors of our tree become one sentence on stderr."""
+    try:
+        result = cli.main(args=arguments, prog_name="labctl", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        return _complain(Interrupted("Interrupted."))
+    except KeyboardInterrupt:
+        return _complain(Interrupted("Interrupted."))
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except LabctlError as error:
+        return _complain(error)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _complain(error: LabctlError) -> int:
+    click.echo(f"{click.style('labctl:', fg='red')} {error.message}", err=True)
+    if error.hint:
+        click.echo(f"        {error.hint}", err=True)
+    return error.exit_code
+
+
+def main() -> None:
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()
