@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""estimates.json: what the samples of a run say, typed.
+
+Values are in the metric's unit. Ratios are of combination to baseline on the log scale's way back, and above 1 is worse
+(metrics where higher is better are turned round). Missing is None plus a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.model.interval import Interval
+from orchestrator.model.samples import HostRecord, TrialCount
+from orchestrator.model.verdict import Verdict
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One metric of one benchmark, in the catalogue's words. ``primary``: verdicts are about it."""
+
+    benchmark: str
+    metric: str
+    unit: str
+    better: str
+    primary: bool
+    per_item: bool
+    timed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Secondary:
+    """Shown, and never the ground of a claim. None where the values are too few for it to exist."""
+
+    mean: float
+    minimum: float
+    maximum: float
+    p95: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Host x combination x metric: the median of ``n`` counted trials, of ``asked``."""
+
+    host: str
+    benchmark: str
+    metric: str
+    combination: str
+    asked: int
+    n: int
+    median: float | None
+    interval: Interval | None
+    secondary: Secondary | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A combination against the baseline on one host, paired by block: Hodges-Lehmann ratio, exact intervals and p.
+
+    ``interval`` is the 95 % one, ``equivalence`` the 90 % one. ``adjusted`` is p after Holm where the metric is primary
+    (the declared family), after Benjamini-Hochberg where it is not.
+    """
+
+    host: str
+    benchmark: str
+    metric: str
+    combination: str
+    pairs: int
+    ratio: float | None
+    interval: Interval | None
+    equivalence: Interval | None
+    p: float | None
+    adjusted: float | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """The median of a per-item metric at one item (a pod's index, from 0) over the blocks."""
+
+    host: str
+    benchmark: str
+    metric: str
+    combination: str
+    item: int
+    n: int
+    median: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A combination against the baseline over ``machines``; ``reason`` says why there is no ratio.
+
+    ``prediction`` is for a machine that was not measured.
+    """
+
+    benchmark: str
+    metric: str
+    combination: str
+    machines: int
+    ratio: float | None
+    interval: Interval | None
+    prediction: Interval | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning as data: what was seen, where (None: the run), and what to do about it."""
+
+    host: str | None
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the estimates were made with. All are shares; ``family`` is the number of comparisons a host that Holm covers."""
+
+    alpha: float
+    margin: float
+    precision: float
+    family: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """All of it. ``sources`` maps each file that went in, relative to the run's folder, to its sha256."""
+
+    run: str
+    settings: Settings
+    sources: Mapping[str, str]
+    measures: tuple[Measure, ...]
+    hosts: tuple[HostRecord, ...]
+    trials: tuple[TrialCount, ...]
+    cells: tuple[Cell, ...]
+    pairs: tuple[Pair, ...]
+    curves: tuple[CurvePoint, ...]
+    fleet: tuple[Fleet, ...]
+    fleet_sentence: str
+    verdicts: tuple[Verdict, ...]
+    notices: tuple[Notice, ...]
+    schema: int = SCHEMA

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run recorded, merged over its hosts: samples and trials as columns, and what each host says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The samples of one metric of one benchmark on one host by one combination, in the order of their blocks.
+
+    ``blocks``, ``items`` (None where the metric has one value a trial), ``warmup`` and ``minutes`` (since the run's first
+    trial on that host) run beside ``values``.
+    """
+
+    host: str
+    benchmark: str
+    metric: str
+    unit: str
+    combination: str
+    values: tuple[float, ...]
+    blocks: tuple[int, ...]
+    items: tuple[int | None, ...]
+    warmup: tuple[bool, ...]
+    minutes: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCount:
+    """How the trials of one combination in one benchmark on one host ended; ``reasons`` counts each reason's trials."""
+
+    host: str
+    benchmark: str
+    combination: str
+    ok: int
+    failed: int
+    unsupported: int
+    leaks: int
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note of the agent's, or of the merge."""
+
+    level: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """What one host's journal says beside its trials.
+
+    ``facts`` and ``facts_after`` are its fingerprints, {} where it has none. ``agent`` is the agent's version.
+    ``ended`` is how the journal closed, or None where it is still open. ``starts`` counts agent starts in this run.
+    ``noise`` sums, over the blocks, the counters that the agent watched.
+    """
+
+    host: str
+    machine: str
+    agent: str | None
+    starts: int
+    ended: str | None
+    blocks: Mapping[str, int]
+    facts: Mapping[str, Any]
+    facts_after: Mapping[str, Any]
+    noise: Mapping[str, float]
+    notes: tuple[Note, ...]

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every sentence of STATISTICS.md that a host can earn, and the order in which they are tried."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from orchestrator.model.interval import Interval
+from orchestrator.model.verdict import Evidence, Subject, VerdictKind
+from orchestrator.stats.sentences import no_fleet_claim, percent, span, times
+from orchestrator.stats.verdict import judge_host
+
+SUBJECT = Subject("operations.container.lifecycle", "CreateAndRun", "crio/crun", "containerd/runc")
+
+
+def evidence(ratio: float, low: float, high: float, *, p: float = 0.001, narrow: float = 0.2) -> Evidence:
+    """The 90 % interval is ``narrow`` of the way from the 95 % interval's bounds to the ratio."""
+    inner = Interval(low + narrow * (ratio - low), high - narrow * (high - ratio), 0.90)
+    return Evidence(12, ratio, Interval(low, high, 0.95), inner, p, comparisons=3, margin=0.05, more=9)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kind"),
+    [
+        (evidence(1.42, 1.35, 1.50), VerdictKind.DIFFERENT),
+        (evidence(0.70, 0.66, 0.74), VerdictKind.DIFFERENT),
+        (evidence(1.42, 1.35, 1.50, p=0.06), VerdictKind.INCONCLUSIVE),
+        (evidence(1.42, 0.99, 1.90), VerdictKind.INCONCLUSIVE),
+        (evidence(1.04, 1.01, 1.07, narrow=0.1), VerdictKind.INCONCLUSIVE),
+        (evidence(1.008, 1.002, 1.014), VerdictKind.NEGLIGIBLE),
+        (evidence(1.008, 0.99, 1.02, p=0.3), VerdictKind.EQUIVALENT),
+        (evidence(1.01, 0.97, 1.05, p=0.3, narrow=0.0), VerdictKind.INCONCLUSIVE),
+        (dataclasses.replace(evidence(1.42, 1.35, 1.50), units=5), VerdictKind.UNCLAIMED),
+    ],
+)
+def test_the_first_that_holds_is_said(numbers: Evidence, kind: VerdictKind) -> None:
+    assert judge_host("m3", SUBJECT, numbers).kind is kind
+
+
+def test_a_difference_is_said_of_this_host_only() -> None:
+    assert judge_host("m3", SUBJECT, evidence(1.42, 1.35, 1.50, p=0.0001)).sentence == (
+        "On m3 only: crio/crun is 1.42x slower than containerd/runc in operations.container.lifecycle, CreateAndRun "
+        "(95 % CI 1.35-1.50; 12 pairs, p < 0.001)."
+    )
+
+
+def test_a_faster_one_is_said_as_a_factor_above_one() -> None:
+    sentence = judge_host("m3", SUBJECT, evidence(0.5, 0.4, 0.625)).sentence
+    assert "2.00x faster" in sentence
+    assert "CI 1.60-2.50" in sentence
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        (evidence(1.008, 1.002, 1.014), "Detectable but negligible (0.8 %)"),
+        (evidence(1.008, 0.99, 1.02, p=0.3), "No practical difference (within 5 %)"),
+        (
+            evidence(1.01, 0.97, 1.06, p=0.3),
+            "Inconclusive: 3.1 % faster to 6.0 % slower; about 9 more blocks",
+        ),
+        (dataclasses.replace(evidence(1.4, 1.3, 1.5), units=1), "Nothing can be claimed from 1 pair of"),
+        (
+            dataclasses.replace(evidence(1.045, 1.02, 1.07, narrow=0), more=0),
+            "2.0 % to 7.0 % slower; the difference lies near",
+        ),
+    ],
+)
+def test_the_other_sentences(numbers: Evidence, words: str) -> None:
+    sentence = judge_host("m3", SUBJECT, numbers).sentence
+    assert words in sentence
+    assert sentence.startswith("On m3: ")
+    assert "crio/crun and containerd/runc" in sentence
+
+
+def test_words_for_ratios_are_the_same_on_both_sides() -> None:
+    assert times(0.5) == times(2.0) == "2.00x"
+    assert times(12.345) == "12.3x"
+    assert percent(1 / 1.05) == percent(1.05) == "5.0 %"
+    assert span(SUBJECT, Interval(0.8, 0.9, 0.95)) == "11 % to 25 % faster"
+
+
+def test_two_machines_make_no_fleet() -> None:
+    assert no_fleet_claim(2, 1).startswith("No fleet claim: 2 hosts on 1 machine.")
