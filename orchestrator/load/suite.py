@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Suites: what to compare, and how often.
+
+A suite is a YAML file. Touchstone's keys mean what they mean there, and its files load unchanged:
+
+    cri      CRI runtimes: [containerd]
+    oci      their handlers: [runc, crun]; every CRI runtime with every handler is a combination
+    filter   benchmarks, by name or by regular expression (below)
+    runs     counted blocks of each benchmark (default 20)
+    scale    given to the benchmarks that have a parameter of that name
+    output   accepted and not used: what a run leaves stands in its own folder
+
+and ours:
+
+    description   one line for `labctl list`
+    baseline      the combination that the others are compared with (default: the first)
+    warmup        blocks at the start of each benchmark that are left out of estimates (default 1)
+    benchmarks    a mapping of a benchmark's name to {blocks, warmup, params}: selects it, and sets it apart from the rest
+
+A filter is anchored at the parts of a name: it must match the whole name, or the whole of its first parts. So ``scalability``
+and ``scalability.runtime`` select all of theirs, ``.*\\.5`` selects ``scalability.runtime.5`` and not ``scalability.runtime.50``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestrator.load.document import Document, load_document, validate
+from orchestrator.model.errors import UsageError
+from orchestrator.model.run import BenchmarkPlan, Suite
+from remote_agent.contract.benchmark import Benchmark
+
+DEFAULT_BLOCKS = 20
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+_Names = Annotated[list[_Name], Field(min_length=1)]
+_Count = Annotated[int, Field(ge=1)]
+_Warmup = Annotated[int, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _BenchmarkEntry(_Strict):
+    blocks: _Count | None = None
+    warmup: _Warmup | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class _SuiteFile(_Strict):
+    cri: _Names
+    oci: _Names
+    filter: list[str] = Field(default_factory=list)
+    runs: _Count = DEFAULT_BLOCKS
+    scale: _Count | None = None
+    output: str | None = None
+    description: str = ""
+    baseline: str | None = None
+    warmup: _Warmup = 1
+    benchmarks: dict[str, _BenchmarkEntry | None] = Field(default_factory=dict)
+
+
+def list_suites(folders: Sequence[Path]) -> dict[str, Path]:
+    """Name to file of every suite in ``folders``; the first folder that has a name wins."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def find_suite(wanted: str, folders: Sequence[Path]) -> Path:
+    """The file of the suite that is named by name or by path. Raises UsageError, naming the suites there are."""
+    if "/" in wanted or wanted.endswith((".yaml", ".yml")):
+        path = Path(wanted)
+        if not path.is_file():
+            raise UsageError(
+                f"There is no suite file {wanted}.", "Give a path to a suite, or the name of one."
+            )
+        return path
+    suites = list_suites(folders)
+    if wanted in suites:
+        return suites[wanted]
+    close = difflib.get_close_matches(wanted, suites, n=1)
+    guess = f"Did you mean {close[0]}? " if close else ""
+    names = ", ".join(suites) or "none"
+    raise UsageError(
+        f"There is no suite named {wanted!r}.", f"{guess}Suites: {names} (`labctl list` describes them)."
+    )
+
+
+def load_suite(path: Path, catalogue: Sequence[Benchmark]) -> Suite:
+    """Read and check a suite against the benchmarks that there are. Raises ConfigError with file, line and key."""
+    document = load_document(path)
+    if not isinstance(document.value, dict):
+        raise document.error((), "a suite is a mapping with at least cri, oci, and filter or benchmarks.")
+    file = validate(document, _SuiteFile)
+    _check_names(document, file)
+    suite = Suite(
+        name=path.stem,
+        cri=tuple(file.cri),
+        oci=tuple(file.oci),
+        benchmarks=_plans(document, file, {benchmark.name: benchmark for benchmark in catalogue}),
+        baseline=file.baseline,
+        description=file.description,
+    )
+    names = [combination.name for combination in suite.combinations]
+    if suite.baseline is not None and suite.baseline not in names:
+        raise document.error(("baseline",), f"{suite.baseline!r} is not one of {', '.join(names)}.")
+    return suite
+
+
+def matches(pattern: re.Pattern[str], name: str) -> bool:
+    """Does the filter select the benchmark: is the whole name matched, or the whole of its first parts?"""
+    parts = name.split(".")
+    return any(pattern.fullmatch(".".join(parts[:count])) for count in range(1, len(parts) + 1))
+
+
+def _check_names(document: Document, file: _SuiteFile) -> None:
+    for key, names in (("cri", file.cri), ("oci", file.oci)):
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise document.error((key, index), f"{name} is there twice.")
+
+
+def _plans(
+    document: Document, file: _SuiteFile, catalogue: Mapping[str, Benchmark]
+) -> tuple[BenchmarkPlan, ...]:
+    """The selected benchmarks: those of the filters in the catalogue's order, then those that are only named."""
+    selected = _filtered(document, file.filter, catalogue)
+    for name in file.benchmarks:
+        if name not in catalogue:
+            raise document.error(
+                ("benchmarks", name), "there is no such benchmark.", _known(catalogue), at_key=True
+            )
+        if name not in selected:
+            selected.append(name)
+    if not selected:
+        raise document.error(
+            (), "selects no benchmark: it needs `filter` or `benchmarks`.", _known(catalogue)
+        )
+    return tuple(_plan(document, file, catalogue[name]) for name in selected)
+
+
+def _filtered(document: Document, filters: Sequence[str], catalogue: Mapping[str, Benchmark]) -> list[str]:
+    chosen: set[str] = set()
+    for index, text in enumerate(filters):
+        try:
+            pattern = re.compile(text)
+        except re.error as error:
+            raise document.error(
+                ("filter", index), f"{text!r} is not a regular expression: {error}."
+            ) from error
+        hits = {name for name in catalogue if matches(pattern, name)}
+        if not hits:
+            raise document.error(("filter", index), f"{text!r} selects no benchmark.", _known(catalogue))
+        chosen |= hits
+    return [name for name in catalogue if name in chosen]
+
+
+def _plan(document: Document, file: _SuiteFile, benchmark: Benchmark) -> BenchmarkPlan:
+    entry = file.benchmarks.get(benchmark.name) or _BenchmarkEntry()
+    for key, value in entry.params.items():
+        _check_param(document, benchmark, key, value)
+    scale = {"scale": file.scale} if file.scale is not None and "scale" in benchmark.params else {}
+    return BenchmarkPlan(
+        name=benchmark.name,
+        blocks=file.runs if entry.blocks is None else entry.blocks,
+        warmup=file.warmup if entry.warmup is None else entry.warmup,
+        params={**scale, **entry.params},
+    )
+
+
+def _check_param(document: Document, benchmark: Benchmark, key: str, value: object) -> None:
+    where = ("benchmarks", benchmark.name, "params", key)
+    if key not in benchmark.params:
+        known = ", ".join(sorted(benchmark.params)) or "none"
+        raise document.error(
+            where, f"{benchmark.name} has no such parameter.", f"It has: {known}.", at_key=True
+        )
+    default = benchmark.params[key]
+    fits = type(value) is type(default) or (isinstance(default, float) and type(value) is int)
+    if default is not None and not fits:
+        raise document.error(
+            where, f"should be of type {type(default).__name__}, as its default {default!r} is."
+        )
+
+
+def _known(catalogue: Mapping[str, Benchmark]) -> str:
+    return f"Benchmarks: {', '.join(catalogue)}."

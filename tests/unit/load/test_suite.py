@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Suites load as Touchstone's do, select what their filters say and no more, and are refused with a place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.load.suite import find_suite, list_suites, load_suite
+from orchestrator.model.errors import ConfigError, UsageError
+from orchestrator.model.run import BenchmarkPlan, Suite
+from remote_agent.contract.benchmark import Benchmark
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def _benchmark(name: str, **params: object) -> Benchmark:
+    return Benchmark(name, "", "total", (), lambda bench: None, params=params)
+
+
+CATALOGUE = (
+    _benchmark("operations.container.lifecycle", image="busybox", settle=0.5),
+    _benchmark("scalability.runtime.5"),
+    _benchmark("scalability.runtime.10"),
+    _benchmark("scalability.runtime.50", scale=1),
+)
+HEAD = "cri: [containerd]\noci: [runc, crun]\n"
+
+
+def _load(folder: Path, text: str) -> Suite:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return load_suite(path, CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("filters", "selected"),
+    [
+        ("[operations]", ["operations.container.lifecycle"]),
+        ("[scalability]", ["scalability.runtime.5", "scalability.runtime.10", "scalability.runtime.50"]),
+        ("[scalability.runtime.5]", ["scalability.runtime.5"]),
+        (r"['.*\.5']", ["scalability.runtime.5"]),
+        (r"['.*\.5.?']", ["scalability.runtime.5", "scalability.runtime.50"]),
+        (
+            "[scalability.runtime.10, operations, scalability.runtime.10]",
+            ["operations.container.lifecycle", "scalability.runtime.10"],
+        ),
+        ("['.*5|.*10']", ["scalability.runtime.5", "scalability.runtime.10"]),
+    ],
+)
+def test_a_filter_is_anchored_at_the_parts_of_a_name(
+    tmp_path: Path, filters: str, selected: list[str]
+) -> None:
+    suite = _load(tmp_path, f"{HEAD}filter: {filters}\n")
+    assert [plan.name for plan in suite.benchmarks] == selected
+
+
+def test_a_touchstone_file_loads_unchanged(tmp_path: Path) -> None:
+    text = 'cri: ["containerd", "crio"]\noci: ["runc", "runsc"]\nfilter:\n- operations\nruns: 100\noutput: operations.json\n'
+    suite = _load(tmp_path, text)
+    assert suite.benchmarks == (BenchmarkPlan("operations.container.lifecycle", blocks=100, warmup=1),)
+    names = [combination.name for combination in suite.combinations]
+    assert names == ["containerd/runc", "containerd/runsc", "crio/runc", "crio/runsc"]
+
+
+def test_what_is_set_for_one_benchmark_goes_before_what_is_set_for_all(tmp_path: Path) -> None:
+    text = (
+        f"{HEAD}runs: 7\nwarmup: 2\nscale: 3\nfilter: [operations, scalability.runtime.50]\nbenchmarks:\n"
+        "  operations.container.lifecycle: {blocks: 30, warmup: 0, params: {image: pause, settle: 1}}\n"
+        "  scalability.runtime.5:\n"
+    )
+    assert _load(tmp_path, text).benchmarks == (
+        BenchmarkPlan("operations.container.lifecycle", 30, 0, {"image": "pause", "settle": 1}),
+        BenchmarkPlan("scalability.runtime.50", 7, 2, {"scale": 3}),
+        BenchmarkPlan("scalability.runtime.5", 7, 2),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("- a\n", ":1:1", "mapping"),
+        (f"{HEAD}", ":1:1", "selects no benchmark"),
+        ("cri: [containerd]\nfilter: [operations]\n", ":1:1: oci", "Field required"),
+        (f"{HEAD}filter: ['.5']\n", ":3:10: filter[0]", "'.5' selects no benchmark"),
+        (f"{HEAD}filter: ['(']\n", ":3:10: filter[0]", "regular expression"),
+        (f"{HEAD}filter: [operations]\nrunz: 3\n", ":4:1: runz", "not a key"),
+        (f"{HEAD}filter: [operations]\nruns: 0\n", ":4:7: runs", "greater than or equal to 1"),
+        (f"{HEAD}filter: [operations]\nruns: '3'\n", ":4:7: runs", "integer"),
+        (f"{HEAD}filter: [operations]\nbaseline: crio/runc\n", ":4:11: baseline", "containerd/runc"),
+        ("cri: [a, a]\noci: [b]\nfilter: [operations]\n", ":1:10: cri[1]", "twice"),
+        ("cri: []\noci: [b]\nfilter: [operations]\n", ":1:6: cri", "at least 1"),
+        ("cri: [../a]\noci: [b]\nfilter: [operations]\n", ":1:7: cri[0]", "pattern"),
+        (f"{HEAD}benchmarks:\n  nosuch: {{}}\n", ":4:3: benchmarks.nosuch", "no such benchmark"),
+        (
+            f"{HEAD}benchmarks:\n  operations.container.lifecycle: {{params: {{imag: a}}}}\n",
+            ":4:45: benchmarks.operations.container.lifecycle.params.imag",
+            "It has: image, settle",
+        ),
+        (
+            f"{HEAD}benchmarks:\n  operations.container.lifecycle: {{params: {{image: 3}}}}\n",
+            ":4:52: benchmarks.operations.container.lifecycle.params.image",
+            "of type str",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, place: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, text)
+    assert f"mine.yaml{place}" in str(caught.value)
+    assert says in str(caught.value)
+
+
+def test_an_unknown_suite_names_the_suites_there_are(tmp_path: Path) -> None:
+    (tmp_path / "operations.yaml").write_text(HEAD)
+    (tmp_path / "other.yml").write_text(HEAD)
+    with pytest.raises(UsageError, match=r"'operation'.*mean operations\?.*operations, other") as caught:
+        find_suite("operation", [tmp_path])
+    assert caught.value.exit_code == 2
+    with pytest.raises(UsageError, match=r"no suite file ./none.yaml"):
+        find_suite("./none.yaml", [tmp_path])
+
+
+def test_a_suite_is_found_by_name_in_the_first_folder_that_has_it_or_by_path(tmp_path: Path) -> None:
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    for folder in (mine, theirs):
+        folder.mkdir()
+        (folder / "demo.yaml").write_text(HEAD)
+    assert find_suite("demo", [mine, theirs]) == mine / "demo.yaml"
+    assert find_suite(str(theirs / "demo.yaml"), [mine]) == theirs / "demo.yaml"
+
+
+@pytest.mark.parametrize("path", list_suites([ROOT / "suites"]).values(), ids=lambda path: path.stem)
+def test_the_suites_that_labctl_brings_are_valid(path: Path) -> None:
+    suite = load_suite(path, CATALOGUE)
+    assert suite.description
+    assert suite.baseline == "containerd/runc"
+    assert all(plan.blocks >= 6 for plan in suite.benchmarks)
