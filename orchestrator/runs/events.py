@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""events.jsonl: what the conductor tells the terminals that follow a run. One JSON object a line, appended and never edited.
+
+Every event has ``type`` and ``time`` (UTC, ISO 8601). Counts are totals so far, so that a lost event loses no count.
+
+    conductor  pid, resumed                                         a conductor has taken the run
+    phase      host, phase, message                                 what a host is at (`Phase`); message may be empty
+    trial      host, benchmark, block, combination, status, reason, leaks, trials, failed, leaked
+    block      host, benchmark, block, warmup, seconds              a block is done; seconds on the host's clock, or null
+    note       host (or null), level ("info" | "warning"), message, hint
+    end        status, exit_code, message                           nothing comes behind it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Phase(StrEnum):
+    CONNECTING = "connecting"
+    DEPLOYING = "deploying"
+    PREFLIGHT = "preflight"
+    WAITING = "waiting"
+    EXECUTING = "executing"
+    RECONNECTING = "reconnecting"
+    CANCELLING = "cancelling"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class EventLog:
+    """Appends events; one write a line, so that a reader never sees lines of two writers mixed."""
+
+    def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._path = path
+        self._now = now
+        _end_torn_line(path)
+
+    def write(self, kind: str, **fields: Any) -> None:
+        event = {"type": kind, "time": self._now().isoformat(timespec="milliseconds"), **fields}
+        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
+
+
+def read_events(path: Path, offset: int = 0) -> tuple[list[Mapping[str, Any]], int]:
+    """The whole lines from ``offset`` on, and where to read on. A line that is not JSON (torn by a kill) is left out."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except FileNotFoundError:
+        return [], offset
+    whole = data[: data.rfind(b"\n") + 1]
+    events = [event for line in whole.splitlines() if (event := _parse(line)) is not None]
+    return events, offset + len(whole)
+
+
+def follow(
+    path: Path,
+    alive: Callable[[], bool],
+    sleep: Callable[[float], None] = time.sleep,
+    interval: float = 0.1,
+) -> Iterator[Mapping[str, Any] | None]:
+    """All events, old ones first, then as they come; None each time there was nothing new (time to redraw).
+
+    Ends behind an ``end`` event, or when nothing is new and ``alive`` says that nobody is writing any more.
+    """
+    offset = 0
+    while True:
+        living = alive()  # asked first: what a dying writer wrote is still read
+        events, offset = read_events(path, offset)
+        yield from events
+        if any(event["type"] == "end" for event in events[-1:]) or (not events and not living):
+            return
+        if not events:
+            yield None
+            sleep(interval)
+
+
+def _parse(line: bytes) -> Mapping[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "type" in event else None
+
+
+def _end_torn_line(path: Path) -> None:
+    """A writer that was killed in the middle of a line must not swallow the next writer's first."""
+    try:
+        with path.open("rb+") as file:
+            if file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
+                file.write(b"\n")
+    except FileNotFoundError:
+        return
