@@ -10,12 +10,26 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a variable that won was written; ``line`` and ``column`` count from 1."""
+
+    file: Path
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
-    """One host. ``vars`` is merged by Ansible's precedence; ``groups`` is sorted and leaves out ``all``."""
+    """One host. ``vars`` is merged by Ansible's precedence; ``groups`` is sorted and leaves out ``all``.
+
+    Values may be Jinja templates: they are kept as written. ``file`` is the inventory file that names the host first.
+    """
 
     name: str
     groups: tuple[str, ...]
     vars: Mapping[str, Any]
+    origins: Mapping[str, Origin] = field(default_factory=dict, repr=False, compare=False)
+    file: Path | None = field(default=None, repr=False, compare=False)
 
     @property
     def machine(self) -> str:
@@ -35,7 +49,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Hosts in the order of the file."""
+    """Hosts in the order of the file; ``groups`` has ``all`` and ``ungrouped`` too."""
 
     path: Path
     hosts: tuple[Host, ...]
@@ -47,3 +61,19 @@ class Inventory:
             if host.name == name:
                 return host
         raise KeyError(name)
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """Names of a group's hosts as Ansible's ``groups[group]`` lists them: its own, then its children's.
+
+        Raises KeyError where there is no such group.
+        """
+        names: dict[str, None] = {}
+        seen = {group}
+        level = [group]
+        while level:
+            for name in level:
+                names.update(dict.fromkeys(self.groups[name].hosts))
+            below = [child for name in level for child in self.groups[name].children if child not in seen]
+            level = list(dict.fromkeys(below))
+            seen.update(level)
+        return tuple(names)
