@@ -12,8 +12,7 @@ from typing import Any
 class Series:
     """The samples of one metric of one benchmark on one host by one combination, in the order of their blocks.
 
-    ``blocks``, ``items`` (None where the metric has one value a trial), ``warmup`` and ``minutes`` (since the run's first
-    trial on that host) run beside ``values``.
+    ``blocks``, ``items`` (None where the metric has one value a trial) and ``warmup`` run beside ``values``.
     """
 
     host: str
@@ -25,7 +24,6 @@ class Series:
     blocks: tuple[int, ...]
     items: tuple[int | None, ...]
     warmup: tuple[bool, ...]
-    minutes: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

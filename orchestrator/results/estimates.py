@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""estimates.json: written whole, read strictly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from orchestrator.model.errors import ResultError
+from orchestrator.model.estimates import SCHEMA, Estimates
+from orchestrator.results.files import sha256, write_text
+
+NAME = "estimates.json"
+
+
+def save(folder: Path, estimates: Estimates) -> Path:
+    """Write estimates.json into the run's folder, atomically."""
+    path = folder / NAME
+    write_text(path, to_json(estimates))
+    return path
+
+
+def to_json(estimates: Estimates) -> str:
+    return TypeAdapter(Estimates).dump_json(estimates, indent=1).decode() + "\n"
+
+
+def load(folder: Path) -> Estimates:
+    """Read estimates.json. Raises ResultError if it is missing, of another schema or not what this labctl writes."""
+    path = folder / NAME
+    again = "`labctl report` makes it from the journals."
+    try:
+        content = path.read_bytes()
+        schema = json.loads(content).get("schema")
+    except OSError as error:
+        raise ResultError(f"{path}: {error.strerror}.", again) from error
+    except (ValueError, AttributeError) as error:
+        raise ResultError(f"{path}: not JSON as labctl writes it.", again) from error
+    if schema != SCHEMA:
+        raise ResultError(f"{path}: schema {schema}, and this labctl reads {SCHEMA}.", again)
+    try:
+        return TypeAdapter(Estimates).validate_json(content)
+    except ValidationError as error:
+        raise ResultError(
+            f"{path}: {error.error_count()} values are not as the schema says.", again
+        ) from error
+
+
+def fingerprint(folder: Path) -> Mapping[str, str]:
+    """sha256 of what estimates are made from: run.json and the pulled journals, by path relative to ``folder``."""
+    files = [folder / "run.json", *sorted(folder.glob("hosts/*/journal.jsonl"))]
+    return {str(path.relative_to(folder)): sha256(path) for path in files if path.exists()}
+
+
+def sources(folder: Path) -> Mapping[str, str] | None:
+    """What the estimates in ``folder`` were made from; None where there are none that this labctl can read."""
+    try:
+        return load(folder).sources
+    except ResultError:
+        return None

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Warnings as data: what was seen, on which host, and what to do about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.model.estimates import Notice
+from orchestrator.model.run import RunSpec
+from orchestrator.model.samples import HostRecord, TrialCount
+from orchestrator.results.facts import differing, flat
+
+
+def notices(spec: RunSpec, hosts: Sequence[HostRecord], trials: Sequence[TrialCount]) -> tuple[Notice, ...]:
+    """What a reader must know before believing the numbers: the run's notices first, then each host's."""
+    found = [*_shared(spec), *_unlike(hosts)]
+    for host in hosts:
+        found += [*_journal(host), *_noted(host), *_changed(host)]
+        found += _trials([count for count in trials if count.host == host.host])
+    return tuple(found)
+
+
+def _shared(spec: RunSpec) -> Iterator[Notice]:
+    machines: dict[str, list[str]] = {}
+    for host in spec.hosts:
+        machines.setdefault(host.machine, []).append(host.name)
+    for machine, names in machines.items():
+        if len(names) > 1:
+            yield Notice(
+                None,
+                f"{' and '.join((', '.join(names[:-1]), names[-1]))} share the machine {machine} and took turns.",
+                "They count as one machine. Add hosts on machines of their own for more than that.",
+            )
+
+
+def _unlike(hosts: Sequence[HostRecord]) -> Iterator[Notice]:
+    seen = [(host.host, flat(host.facts)) for host in hosts if host.facts]
+    names = differing([facts for _, facts in seen])
+    if names:
+        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        yield Notice(
+            None,
+            f"The hosts are not alike: {shown}.",
+            "Compare combinations within a host; the host table shows what differs.",
+        )
+
+
+def _journal(host: HostRecord) -> Iterator[Notice]:
+    if host.starts > 1:
+        again = "once" if host.starts == 2 else f"{host.starts - 1} times"
+        yield Notice(
+            host.host, f"The agent was started again {again} during the run.", "Look at the order over time."
+        )
+    if host.starts and host.ended is None:
+        yield Notice(
+            host.host,
+            "The journal is still open: the run has not ended here.",
+            "`labctl attach` goes on with it.",
+        )
+    if host.ended == "cancelled":
+        yield Notice(
+            host.host,
+            "The run was cancelled before all blocks were done.",
+            "Run the suite again for all of them.",
+        )
+
+
+def _noted(host: HostRecord) -> Iterator[Notice]:
+    for note in host.notes:
+        if note.level == "warning":
+            yield Notice(host.host, note.message, note.hint or "See the journal around this note.")
+
+
+def _changed(host: HostRecord) -> Iterator[Notice]:
+    if host.facts and host.facts_after:
+        names = differing([flat(host.facts), flat(host.facts_after)])
+        if names:
+            yield Notice(
+                host.host,
+                f"The host changed during the run: {', '.join(names[:6])}.",
+                "Find out what changed it (an upgrade, a governor), and run again.",
+            )
+
+
+def _trials(counts: Sequence[TrialCount]) -> Iterator[Notice]:
+    for count in counts:
+        bad = count.failed + count.unsupported
+        of = f"{count.combination} in {count.benchmark}"
+        if bad:
+            reason = next(iter(count.reasons), "no reason was recorded")
+            yield Notice(
+                count.host,
+                f"{bad} of {count.ok + bad} trials of {of} did not succeed: {reason}.",
+                "The blocks that lack them are left out of the ratios; trials.parquet has each reason.",
+            )
+        if count.leaks:
+            yield Notice(
+                count.host,
+                f"{count.leaks} thing{'s' if count.leaks != 1 else ''} left behind by {of}.",
+                "trials.parquet names them; `labctl doctor` and `labctl clean` look after leftovers.",
+            )

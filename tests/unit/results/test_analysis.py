@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From samples to estimates: which values count, what pairs with what, what is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import CATALOGUE, LIFECYCLE, SCALE, Wanted, write_run
+
+from orchestrator.model.errors import ResultError
+from orchestrator.model.estimates import Estimates
+from orchestrator.model.samples import Series
+from orchestrator.model.verdict import VerdictKind
+from orchestrator.results import estimates as store
+from orchestrator.results.analysis import Merged, estimate
+from orchestrator.results.merge import merge
+from orchestrator.results.store import RunFolder
+from orchestrator.results.table import read_counts, read_series
+from remote_agent.contract.benchmark import Benchmark, Better
+
+
+def analysed(folder: Path, catalogue: Mapping[str, Benchmark] = CATALOGUE) -> Estimates:
+    spec = RunFolder(folder).read_spec()
+    hosts = merge(folder, spec)
+    return estimate(spec, Merged(read_series(folder), read_counts(folder), hosts, {}), catalogue)
+
+
+def series(folder: Path, host: str, metric: str, combination: str) -> Series:
+    return next(
+        s for s in read_series(folder) if (s.host, s.metric, s.combination) == (host, metric, combination)
+    )
+
+
+def test_cells_and_pairs_leave_out_warm_up_and_blocks_that_lack_a_side(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, Wanted(fails=(("h1", "containerd/crun", 3),)))
+    made = analysed(folder)
+    crun = series(folder, "h1", "CreateAndRun", "containerd/crun")
+    wanted = ("h1", "CreateAndRun", "containerd/crun")
+    cell = next(c for c in made.cells if (c.host, c.metric, c.combination) == wanted)
+    assert (cell.asked, cell.n) == (10, 9)
+    assert cell.median == pytest.approx(float(np.median(crun.values[1:])))
+    pair = next(p for p in made.pairs if (p.host, p.metric) == ("h1", "CreateAndRun"))
+    assert pair.pairs == 9
+    runc = series(folder, "h1", "CreateAndRun", "containerd/runc")
+    base = dict(zip(runc.blocks, runc.values, strict=True))
+    logs = [
+        np.log(value / base[block]) for block, value in zip(crun.blocks[1:], crun.values[1:], strict=True)
+    ]
+    walsh = [(a + b) / 2 for i, a in enumerate(logs) for b in logs[i:]]
+    assert pair.ratio == pytest.approx(float(np.exp(np.median(walsh))))
+
+
+def test_holm_covers_the_primary_family_of_a_host_and_nothing_else(tmp_path: Path) -> None:
+    made = analysed(write_run(tmp_path))
+    assert made.settings.family == 2
+    claimed = {
+        p.benchmark: p for p in made.pairs if p.host == "h1" and p.metric in ("CreateAndRun", "TotalTime")
+    }
+    assert claimed[LIFECYCLE].adjusted == pytest.approx(2 * 2 / 2**10)
+    assert claimed[SCALE].adjusted == pytest.approx(2 / 2**6)
+    assert {(v.where, v.subject.metric) for v in made.verdicts} == {
+        (host, metric) for host in ("h1", "h2") for metric in ("CreateAndRun", "TotalTime")
+    }
+    assert {v.kind for v in made.verdicts} == {VerdictKind.DIFFERENT}
+
+
+def test_equal_runtimes_are_not_told_apart(tmp_path: Path) -> None:
+    made = analysed(write_run(tmp_path, Wanted(effect=0.0, blocks={LIFECYCLE: 40, SCALE: 40})))
+    assert {v.kind for v in made.verdicts} <= {VerdictKind.EQUIVALENT, VerdictKind.INCONCLUSIVE}
+    assert VerdictKind.EQUIVALENT in {v.kind for v in made.verdicts}
+
+
+def test_five_blocks_show_a_range_and_claim_nothing(tmp_path: Path) -> None:
+    made = analysed(write_run(tmp_path, Wanted(blocks={LIFECYCLE: 5, SCALE: 5})))
+    assert {v.kind for v in made.verdicts} == {VerdictKind.UNCLAIMED}
+    cell = made.cells[0]
+    assert cell.interval is None
+    assert cell.reason == "5 of the 6 values that an interval needs"
+    assert cell.secondary is not None
+    assert cell.secondary.minimum < cell.secondary.maximum
+
+
+def test_higher_is_better_turns_the_ratio_round(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    lifecycle = CATALOGUE[LIFECYCLE]
+    turned = tuple(dataclasses.replace(metric, better=Better.HIGHER) for metric in lifecycle.metrics)
+    higher = analysed(folder, {LIFECYCLE: dataclasses.replace(lifecycle, metrics=turned)}).pairs[0].ratio
+    lower = analysed(folder).pairs[0].ratio
+    assert higher is not None
+    assert lower is not None
+    assert higher == pytest.approx(1 / lower)
+
+
+def test_a_combination_that_always_failed_stays_in_the_family_with_its_reason(tmp_path: Path) -> None:
+    every = tuple(
+        ("h1", name, block) for name in ("containerd/crun", "containerd/runc") for block in range(11)
+    )
+    made = analysed(write_run(tmp_path, Wanted(hosts=(("h1", "alpha"),), fails=every)))
+    assert made.settings.family == 2
+    cell = next(c for c in made.cells if c.metric == "CreateAndRun")
+    assert (cell.n, cell.median) == (0, None)
+    assert cell.reason == "no counted trial succeeded: StartContainer: deadline exceeded (synthetic)"
+    assert {v.subject.benchmark: v.kind for v in made.verdicts}[LIFECYCLE] is VerdictKind.UNCLAIMED
+    assert any("11 of 11 trials of containerd/crun" in n.message for n in made.notices)
+
+
+def test_the_curve_is_the_median_by_pod(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    points = [p for p in analysed(folder).curves if (p.host, p.combination) == ("h2", "containerd/runc")]
+    assert [p.item for p in points] == [0, 1, 2, 3, 4]
+    starts = series(folder, "h2", "PodStart", "containerd/runc")
+    rows = zip(starts.values, starts.items, starts.warmup, strict=True)
+    third = [value for value, item, warm in rows if item == 3 and not warm]
+    assert points[3].median == pytest.approx(float(np.median(third)))
+    assert points[3].interval is not None
+    assert points[3].n == 6
+
+
+def test_machines_are_counted_and_named(tmp_path: Path) -> None:
+    made = analysed(write_run(tmp_path))
+    assert made.fleet_sentence.startswith("No fleet claim: 2 hosts on 1 machine")
+    assert {f.reason for f in made.fleet} == {made.fleet_sentence}
+    assert any("h1 and h2 share the machine alpha" in n.message for n in made.notices)
+
+
+def test_unlike_and_changed_hosts_are_told(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    path = RunFolder(folder).journal("h2")
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    records[1]["facts"]["kernel"] = "6.1.0-other"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    messages = [n.message for n in analysed(folder).notices]
+    assert "The hosts are not alike: kernel." in messages
+    assert "The host changed during the run: kernel." in messages
+
+
+def test_estimates_come_back_as_they_were_written(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    made = analysed(folder)
+    store.save(folder, made)
+    assert store.load(folder) == made
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "not JSON"),
+        ('{"schema": 0}', "schema 0"),
+        ('{"schema": 1}', "values are not"),
+        ("[]", "not JSON as"),
+    ],
+)
+def test_other_estimates_are_refused(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / store.NAME).write_text(content)
+    with pytest.raises(ResultError, match=words):
+        store.load(tmp_path)
+    assert store.sources(tmp_path) is None

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Journals to Parquet: the same bytes each time, and a sentence for every journal that cannot be believed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from synthetic import LIFECYCLE, SCALE, Wanted, write_run
+
+from orchestrator.model.errors import ResultError
+from orchestrator.model.samples import HostRecord
+from orchestrator.results.merge import SAMPLES, TRIALS, merge
+from orchestrator.results.store import RunFolder
+from orchestrator.results.table import read_counts, read_series, write_csv
+
+SMALL = Wanted(
+    blocks={LIFECYCLE: 3, SCALE: 2},
+    fails=(("h1", "containerd/crun", 2),),
+    leaks=(("h2", "containerd/runc", 1),),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_run(tmp_path, SMALL)
+
+
+def rows_of(query: str) -> list[Any]:
+    with duckdb.connect() as database:
+        return database.execute(query).fetchall()
+
+
+def merged(folder: Path) -> tuple[HostRecord, ...]:
+    return merge(folder, RunFolder(folder).read_spec())
+
+
+def change(folder: Path, host: str, line: int, **fields: object) -> None:
+    path = RunFolder(folder).journal(host)
+    lines = path.read_text().splitlines()
+    lines[line] = json.dumps({**json.loads(lines[line]), **fields})
+    path.write_text("\n".join(lines) + "\n")
+
+
+def first_trial(folder: Path, host: str = "h1") -> int:
+    lines = RunFolder(folder).journal(host).read_text().splitlines()
+    return next(i for i, line in enumerate(lines) if json.loads(line)["type"] == "trial")
+
+
+def test_the_same_journals_give_the_same_bytes(folder: Path) -> None:
+    merged(folder)
+    first = [(folder / name).read_bytes() for name in (SAMPLES, TRIALS)]
+    merged(folder)
+    assert [(folder / name).read_bytes() for name in (SAMPLES, TRIALS)] == first
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_every_sample_arrives_as_it_was_written(folder: Path) -> None:
+    merged(folder)
+    lines = [
+        line for host in ("h1", "h2") for line in RunFolder(folder).journal(host).read_text().splitlines()
+    ]
+    trials = [record for line in lines if (record := json.loads(line))["type"] == "trial"]
+    wanted = sorted((s["metric"], s["value"], s["item"] or 0) for trial in trials for s in trial["samples"])
+    rows = rows_of(f"SELECT metric, value, coalesce(item, 0) FROM '{folder / SAMPLES}'")
+    assert sorted(rows) == wanted
+    machines = rows_of(f"SELECT DISTINCT run, host, machine FROM '{folder / SAMPLES}' ORDER BY host")
+    assert machines == [("synthetic-1", "h1", "alpha"), ("synthetic-1", "h2", "alpha")]
+
+
+def test_a_failed_trial_has_a_reason_and_no_value(folder: Path) -> None:
+    merged(folder)
+    row = rows_of(f"SELECT status, reason FROM '{folder / TRIALS}' WHERE status <> 'ok'")
+    assert row == [("failed", "StartContainer: deadline exceeded (synthetic)")]
+    series = {(s.host, s.metric, s.combination): s for s in read_series(folder)}
+    assert series["h1", "CreateAndRun", "containerd/crun"].blocks == (0, 1, 3)
+    assert series["h1", "CreateAndRun", "containerd/runc"].blocks == (0, 1, 2, 3)
+    counts = {(c.host, c.benchmark, c.combination): c for c in read_counts(folder)}
+    assert counts["h1", LIFECYCLE, "containerd/crun"].failed == 1
+    assert counts["h2", LIFECYCLE, "containerd/runc"].leaks == 1
+
+
+def test_a_torn_last_line_is_left_out_and_told(folder: Path) -> None:
+    path = RunFolder(folder).journal("h2")
+    merged(folder)
+    before = (folder / SAMPLES).read_bytes()
+    with path.open("a") as stream:
+        stream.write('{"v": 1, "type": "trial", "bench')
+    torn = merged(folder)[1]
+    assert "torn" in torn.notes[-1].message
+    assert (folder / SAMPLES).read_bytes() == before
+    assert path.read_text().endswith("bench")
+
+
+@pytest.mark.parametrize(("version", "age"), [(0, "older"), (99, "newer")])
+def test_another_version_is_refused(folder: Path, version: int, age: str) -> None:
+    change(folder, "h1", 3, v=version)
+    with pytest.raises(
+        ResultError, match=rf"journal\.jsonl:4: the journal's schema is {version}, {age} than 1"
+    ):
+        merged(folder)
+    assert not (folder / SAMPLES).exists()
+
+
+def test_the_same_trial_twice_is_refused(folder: Path) -> None:
+    path, line = RunFolder(folder).journal("h1"), first_trial(folder)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, lines[line]]) + "\n")
+    words = rf":{len(lines) + 1}: the trial of .* twice \(first in line {line + 1}\)"
+    with pytest.raises(ResultError, match=words):
+        merged(folder)
+
+
+def test_damage_in_the_middle_is_refused_with_its_line(folder: Path) -> None:
+    path = RunFolder(folder).journal("h1")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], lines[1][:20], *lines[2:]]) + "\n")
+    with pytest.raises(ResultError, match=r"journal\.jsonl:2: not a journal record"):
+        merged(folder)
+
+
+def test_a_trial_that_is_not_as_the_contract_says_is_refused(folder: Path) -> None:
+    line = first_trial(folder)
+    change(folder, "h1", line, status="fine")
+    with pytest.raises(ResultError, match="unknown status 'fine'"):
+        merged(folder)
+    nan = {"metric": "M", "value": float("nan"), "unit": "s", "item": None}
+    change(folder, "h1", line, status="ok", samples=[nan])
+    with pytest.raises(ResultError, match="NaN is no measurement"):
+        merged(folder)
+    change(folder, "h1", line, samples="none")
+    with pytest.raises(ResultError, match=r"hosts/h1/journal\.jsonl: not this schema's trials"):
+        merged(folder)
+
+
+def test_a_host_without_a_journal_is_told_and_the_others_are_merged(folder: Path) -> None:
+    RunFolder(folder).journal("h1").unlink()
+    absent, present = merged(folder)
+    assert absent.notes[0].message == "No journal was pulled from this host."
+    assert present.ended == "complete"
+    RunFolder(folder).journal("h2").unlink()
+    with pytest.raises(ResultError, match="no host of run synthetic-1 has a journal"):
+        merged(folder)
+
+
+def test_csv_has_a_header_and_every_sample(folder: Path, tmp_path: Path) -> None:
+    merged(folder)
+    write_csv(folder, tmp_path / "it's.csv")
+    lines = (tmp_path / "it's.csv").read_text().splitlines()
+    assert lines[0].startswith("run,host,machine,benchmark,block,position,combination")
+    count = rows_of(f"SELECT count(*) FROM '{folder / SAMPLES}'")[0][0]
+    assert len(lines) == count + 1
