@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a benchmark's function is given: pods whose calls are timed, parameters, and a place for its samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from remote_agent.contract.benchmark import Benchmark
+from remote_agent.contract.journal import Sample
+
+IMAGE = "localhost/labctl/busybox:1"
+"""What the containers run: on every host before a run begins, pulled from nowhere."""
+
+POD_PARAMS: Mapping[str, Any] = {"image": IMAGE, "command": ["/catatonit", "-P"], "stop_timeout_s": 10}
+"""Defaults of every benchmark that makes pods. The command ends at once on TERM, so that the stop timeout is never
+reached; a trial in which it is reached counts as failed. (`sleep` as process 1 ignores TERM: RUNTIMES.md.)"""
+
+PER_SECOND = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+"""Nanoseconds in each unit of time that a metric may have."""
+
+
+class Cancelled(Exception):
+    """The run is being cancelled: the trial ends here and is not recorded."""
+
+
+class BenchError(Exception):
+    """A benchmark did what its description does not allow, or could not measure; the text is one sentence."""
+
+
+class Pod(Protocol):
+    """One pod of one container. Each method is one CRI call and gives the nanoseconds between call and reply."""
+
+    def run_sandbox(self) -> int: ...
+    def create(self) -> int: ...
+    def start(self) -> int: ...
+    def stop(self) -> int: ...
+    def remove(self) -> int: ...
+    def stop_sandbox(self) -> int: ...
+    def remove_sandbox(self) -> int: ...
+
+
+class Bench:
+    """One trial's. What ``make_pod`` made carries the trial's labels: clean-up finds it, also after a crash."""
+
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        params: Mapping[str, Any],
+        make_pod: Callable[[int], Pod],
+        clock: Callable[[], int],
+    ) -> None:
+        self.params = params
+        self.clock = clock
+        """The host's CLOCK_MONOTONIC in ns, for what spans several calls."""
+        self._benchmark = benchmark
+        self._make_pod = make_pod
+        self._made: list[Pod] = []
+        self._samples: list[Sample] = []
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        return tuple(self._samples)
+
+    @property
+    def made(self) -> tuple[Pod, ...]:
+        """Every pod that was asked for, in order."""
+        return tuple(self._made)
+
+    def pod(self) -> Pod:
+        """A new pod with all its requests built; nothing is called yet."""
+        pod = self._make_pod(len(self._made))
+        self._made.append(pod)
+        return pod
+
+    def sample(self, metric: str, value: float, item: int | None = None) -> None:
+        """Record ``value`` in the metric's own unit. Raises BenchError: not declared, not finite, item missing or amiss."""
+        try:
+            declared = self._benchmark.metric(metric)
+        except KeyError:
+            raise BenchError(f"{self._benchmark.name} records {metric}, which it does not declare.") from None
+        if declared.per_item != (item is not None):
+            raise BenchError(f"{self._benchmark.name}: {metric} has {'no ' if item is None else 'an '}item.")
+        if not math.isfinite(value):
+            raise BenchError(f"{self._benchmark.name}: {metric} is {value}, which is no measurement.")
+        self._samples.append(Sample(metric, value, declared.unit, item))
+
+    def took(self, metric: str, nanoseconds: int, item: int | None = None) -> None:
+        """Record a time in the metric's unit."""
+        unit = next((metric_.unit for metric_ in self._benchmark.metrics if metric_.name == metric), "s")
+        self.sample(metric, nanoseconds / PER_SECOND.get(unit, 10**9), item)
+
+
+def start(pod: Pod) -> int:
+    """CreateAndRun: RunPodSandbox, CreateContainer, StartContainer. The sum of the calls, in ns."""
+    return pod.run_sandbox() + pod.create() + pod.start()
+
+
+def destroy(pod: Pod) -> int:
+    """Destroy: StopContainer, RemoveContainer, StopPodSandbox, RemovePodSandbox. The sum of the calls, in ns."""
+    return pod.stop() + pod.remove() + pod.stop_sandbox() + pod.remove_sandbox()

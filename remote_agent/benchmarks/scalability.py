@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scalability: many pods on one host, one after another."""
+
+from __future__ import annotations
+
+import re
+
+from remote_agent.benchmarks.bench import POD_PARAMS, Bench, destroy, start
+from remote_agent.contract.benchmark import Benchmark, Metric
+
+NAME = re.compile(r"scalability\.runtime\.([1-9][0-9]{0,3})")
+USUAL = (5, 10, 50)
+"""The thesis' numbers of pods."""
+
+
+def runtime(pods: int) -> Benchmark:
+    """scalability.runtime.N for ``pods`` = N."""
+
+    def scale(bench: Bench) -> None:
+        made = [bench.pod() for _ in range(pods)]
+        begin = bench.clock()
+        starts = [start(pod) for pod in made]
+        started = bench.clock()
+        ends = [destroy(pod) for pod in made]
+        destroyed = bench.clock()
+        bench.took("TotalTime", started - begin)
+        bench.took("TotalWithDestruction", destroyed - begin)
+        for item, (up, down) in enumerate(zip(starts, ends, strict=True)):
+            bench.took("PodStart", up, item)
+            bench.took("PodDestroy", down, item)
+
+    first_to_last = f"From the first pod's RunPodSandbox to the last of {pods} pods'"
+    return Benchmark(
+        name=f"scalability.runtime.{pods}",
+        summary=f"Starts {pods} pods of one container one after another, then destroys them one after another.",
+        primary="TotalTime",
+        metrics=(
+            Metric("TotalTime", "s", f"{first_to_last} StartContainer: the starts (Touchstone's number)."),
+            Metric(
+                "TotalWithDestruction", "s", f"{first_to_last} RemovePodSandbox (what the thesis' text says)."
+            ),
+            Metric(
+                "PodStart", "s", "RunPodSandbox, CreateContainer and StartContainer of pod k.", per_item=True
+            ),
+            Metric("PodDestroy", "s", "Stop and removal of pod k and its container.", per_item=True),
+        ),
+        function=scale,
+        source="Espe 2019, scalability.runtime; Touchstone",
+        params=POD_PARAMS,
+    )

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What labctl made in a runtime, found by its labels and removed. What does not carry them is never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from remote_agent.contract.journal import Leak
+from remote_agent.cri.client import Cri, CriError
+from remote_agent.cri.pods import RUN_LABEL
+
+ROUNDS = 3
+"""How often removal is tried: a pod that is still being made when its maker dies appears late."""
+
+
+def ours(cri: Cri) -> list[Leak]:
+    """Our pods and containers that are there, of whatever run. Raises CriError."""
+    pods = [Leak("pod", pod.id) for pod in cri.pods() if RUN_LABEL in pod.labels]
+    return pods + [
+        Leak("container", container.id) for container in cri.containers() if RUN_LABEL in container.labels
+    ]
+
+
+def remove_ours(cri: Cri) -> list[CriError]:
+    """Remove them; what went wrong the last time it was tried. Never raises: a runtime that is gone is the first error."""
+    problems: list[CriError] = []
+    for _ in range(ROUNDS):
+        try:
+            found = ours(cri)
+        except CriError as error:
+            return [error]
+        if not found:
+            return []
+        problems = list(_remove(cri, found))
+    return problems
+
+
+def _remove(cri: Cri, found: list[Leak]) -> Iterator[CriError]:
+    for kind, remove in _removals(cri):
+        for leak in found:
+            if leak.kind == kind:
+                try:
+                    remove(leak.what)
+                except CriError as error:
+                    if error.code != "NOT_FOUND":
+                        yield error
+
+
+def _removals(cri: Cri) -> Iterator[tuple[str, Callable[[str], None]]]:
+    """Pods first: their removal takes their containers along."""
+    yield "pod", cri.stop_pod
+    yield "pod", cri.remove_pod
+    yield "container", cri.remove_container
