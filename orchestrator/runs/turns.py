@@ -18,6 +18,7 @@ from orchestrator.model.run import BenchmarkPlan
 class HostProgress:
     """How far one host is. ``granted`` and ``done``: benchmark to the number of blocks.
 
+    ``met``: has been heard of since this conductor began; before that it may be doing anything.
     ``reachable``: connected now. ``finished``: complete, failed or cancelled; it takes no more turns.
     ``closed``: it has been told that nothing more will come.
     """
@@ -25,14 +26,15 @@ class HostProgress:
     name: str
     granted: Mapping[str, int] = field(default_factory=dict)
     done: Mapping[str, int] = field(default_factory=dict)
+    met: bool = True
     reachable: bool = True
     finished: bool = False
     closed: bool = False
 
     @property
     def busy(self) -> bool:
-        """It may be executing: something is granted that is not done."""
-        return any(until > self.done.get(name, 0) for name, until in self.granted.items())
+        """It may be executing: something is granted that is not done, or nobody knows."""
+        return not self.met or any(until > self.done.get(name, 0) for name, until in self.granted.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ ALL = {"x": 3, "y": 1}
 
 
 def _at(name: str, x: int = 0, y: int = 0, **more: bool) -> HostProgress:
-    return HostProgress(name, {"x": x, "y": y}, {"x": x, "y": y}, **more)  # type: ignore[arg-type]
+    return HostProgress(name, {"x": x, "y": y}, {"x": x, "y": y}, **more)
 
 
 def _busy(name: str) -> HostProgress:

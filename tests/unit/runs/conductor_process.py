@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A conductor as a process of its own, for tests that kill it: `python conductor_process.py RUN_FOLDER SOCKETS_FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.model.run import RunHost
+from orchestrator.results.store import RunFolder
+from orchestrator.runs.conductor import conduct
+from orchestrator.runs.events import Phase
+from orchestrator.runs.process import owning
+from orchestrator.runs.session import Link, Patience
+
+
+def main(run: str, sockets: str) -> int:
+    @contextmanager
+    def reach(host: RunHost, say: Callable[[Phase], None]) -> Iterator[Link]:
+        yield Link(Path(sockets) / f"{host.name}.sock", {"containerd": "/run/containerd/containerd.sock"})
+
+    folder = RunFolder(Path(run))
+    with owning(folder.lock) as mine:
+        if not mine:
+            return 0
+        return conduct(folder.read_spec(), folder, reach, lambda: None, Patience(settle=0.02))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
