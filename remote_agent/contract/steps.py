@@ -43,7 +43,9 @@ class Step:
     """One compiled task. ``module`` is the short name (``copy``); ``args`` hold no template any more.
 
     ``check`` predicts and changes nothing. ``stop_on_failure`` makes the runner drop every later step;
-    where the controller itself must judge the result (failed_when, ignore_errors) it is False.
+    where the controller itself must judge the result (failed_when, ignore_errors) it is False. ``no_log``: no argument and no
+    return value gets into a message; ``result`` still comes back, for ``register``. ``timeout`` is in seconds, for each command
+    that the step runs.
     """
 
     id: int
@@ -55,6 +57,7 @@ class Step:
     no_log: bool = False
     stop_on_failure: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 1800.0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

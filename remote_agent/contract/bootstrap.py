@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the runner gets onto a host: one command, and a zip written into its standard input.
+
+The host needs nothing but python3 and /proc: the zip lies in memory (memfd), so a full or noexec /tmp does not matter, and
+nothing stays behind. `COMMAND` is plain words, so that `sudo -n COMMAND` works too. Where the host's python3 is missing or
+too old, the command writes one sentence to standard error and ends with MISSING or TOO_OLD.
+"""
+
+from __future__ import annotations
+
+import io
+import shlex
+import zipfile
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+MISSING = 127
+TOO_OLD = 69
+MINIMUM = (3, 11)
+
+PARTS = ("__init__.py", "contract/__init__.py", "contract/steps.py", "contract/wire.py", "host/__init__.py", "host/facts.py",
+         "host/capabilities.py", "runner")  # fmt: skip
+"""What travels, below remote_agent: files, and folders with everything in them."""
+
+# Runs on whatever python3 there is, so it must parse on old ones. stdin is read through one buffer from start to end: what
+# the buffer has read ahead belongs to the runner, which is why it is handed over.
+_PROGRAM = f"""\
+import os, sys
+if sys.version_info < {MINIMUM!r}:
+    sys.stderr.write("labctl: python3 on this host is %d.%d, and labctl needs {MINIMUM[0]}.{MINIMUM[1]} or newer" % sys.version_info[:2]
+        + " (Debian 12 and 13 have it).\\n")
+    sys.exit({TOO_OLD})
+stream = sys.stdin.buffer
+size = int(stream.readline() or 0)
+program = stream.read(size)
+if not size or len(program) < size:
+    sys.exit("labctl: the connection ended before the runner had arrived.")
+fd = os.memfd_create("labctl-runner")
+with open(fd, "wb", closefd=False) as copy:
+    copy.write(program)
+sys.path.insert(0, "/proc/self/fd/%d" % fd)
+from remote_agent.runner.main import main
+main(stream, sys.stdout.buffer)
+"""
+
+_SHELL = (
+    "command -v python3 >/dev/null || {"
+    " echo 'labctl: python3 is missing on this host: install it (apt-get install python3) and try again.' >&2;"
+    f" exit {MISSING}; }}; "
+    f"exec python3 -I -S -X utf8 -c {shlex.quote(_PROGRAM)}"
+)
+
+COMMAND = f"/bin/sh -c {shlex.quote(_SHELL)}"
+"""What to execute on the host. -I and -S: the user's and the site's packages and variables have no say."""
+
+
+def program() -> Mapping[str, bytes]:
+    """The runner's files, name in the zip -> content, from the installed package."""
+    top = files("remote_agent")
+    return {
+        f"remote_agent/{name}": content
+        for part in PARTS
+        for name, content in _sources(top.joinpath(part), part)
+    }
+
+
+def _sources(entry: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
+    if entry.is_dir():
+        for child in sorted(entry.iterdir(), key=lambda child: child.name):
+            yield from _sources(child, f"{name}/{child.name}")
+    elif name.endswith(".py"):
+        yield name, entry.read_bytes()
+
+
+def payload(contents: Mapping[str, bytes]) -> bytes:
+    """What to write first into the command's input: a line with the zip's length, then the zip. Same contents, same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(contents):
+            entry = zipfile.ZipInfo(name)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, contents[name])
+    packed = buffer.getvalue()
+    return b"%d\n" % len(packed) + packed

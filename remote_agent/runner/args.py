@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arguments as a module wants them. Names were checked on the controller; a value that came out of a template may be text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from remote_agent.runner.context import ModuleFailure
+
+_TRUE = frozenset(("yes", "on", "1", "true", "t", "y"))
+_FALSE = frozenset(("no", "off", "0", "false", "f", "n"))
+
+
+def first(args: Mapping[str, Any], *names: str) -> Any:
+    """The first of these names (a parameter and its aliases) that has a value, or None."""
+    return next((args[name] for name in names if args.get(name) is not None), None)
+
+
+def required(args: Mapping[str, Any], *names: str) -> str:
+    """The text under the first of these names that has one. Raises ModuleFailure."""
+    value = first(args, *names)
+    if value is None or value == "":
+        raise ModuleFailure(f"The parameter {names[0]!r} is missing.")
+    return str(value)
+
+
+def text(args: Mapping[str, Any], *names: str) -> str | None:
+    value = first(args, *names)
+    return None if value is None else str(value)
+
+
+def flag(args: Mapping[str, Any], name: str, default: bool = False) -> bool:
+    """Ansible's booleans. Raises ModuleFailure for anything else."""
+    found = optional_flag(args, name)
+    return default if found is None else found
+
+
+def optional_flag(args: Mapping[str, Any], name: str) -> bool | None:
+    value = args.get(name)
+    if value is None or isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ModuleFailure(f"{name!r} is neither yes nor no: {value!r}.")
+
+
+def number(args: Mapping[str, Any], name: str, default: int) -> int:
+    value = args.get(name)
+    try:
+        return default if value is None else int(value)
+    except (TypeError, ValueError) as error:
+        raise ModuleFailure(f"{name!r} is not a whole number: {value!r}.") from error
+
+
+def choice(args: Mapping[str, Any], name: str, allowed: tuple[str, ...], default: str | None) -> str | None:
+    value = args.get(name)
+    if value is None:
+        return default
+    if value not in allowed:
+        raise ModuleFailure(f"{name!r} is one of {', '.join(allowed)}, not {value!r}.")
+    return str(value)
+
+
+def texts(args: Mapping[str, Any], *names: str) -> list[str]:
+    """A list of texts; one text with commas is a list too, as in Ansible."""
+    value = first(args, *names)
+    if value is None:
+        return []
+    entries = value.split(",") if isinstance(value, str) else value
+    if not isinstance(entries, (list, tuple)):
+        entries = [entries]
+    return [str(entry).strip() for entry in entries if str(entry).strip()]

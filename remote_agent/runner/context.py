@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a module is given (Context) and what it gives back (ModuleResult, or raises ModuleFailure)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from remote_agent.contract.steps import BlobRef
+from remote_agent.runner.commands import Completed, RunCommand, run_command
+
+TAIL_LINES = 10
+
+
+class ModuleFailure(Exception):
+    """The step failed. ``msg`` is one sentence; ``result`` holds Ansible's return values as far as there are any."""
+
+    def __init__(self, msg: str, result: Mapping[str, Any] | None = None) -> None:
+        super().__init__(msg)
+        self.msg = msg
+        self.result = dict(result or {})
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleResult:
+    """``result``: Ansible's return values without changed, failed, skipped and msg, which are added from here."""
+
+    changed: bool
+    result: Mapping[str, Any] = field(default_factory=dict)
+    msg: str = ""
+    diff: str | None = None
+    skipped: bool = False
+
+
+class Blobs(Protocol):
+    def path(self, ref: BlobRef) -> Path:
+        """Where the blob lies on this host, verified; waits until it has come. Raises ModuleFailure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything outside a module that it may touch. ``root`` stands for / in the paths that a module knows by itself (not in those
+    of its arguments), so that a test need not be the machine. ``now`` is Unix time, ``timeout`` seconds for each command."""
+
+    blobs: Blobs
+    check: bool = False
+    diff: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 1800.0
+    root: Path = Path("/")
+    progress: Callable[[str], None] = lambda message: None
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    execute: RunCommand = run_command
+
+    def run_command(
+        self,
+        argv: list[str],
+        *,
+        stdin: bytes | None = None,
+        chdir: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        """Run it to its end in its own process group. Raises ModuleFailure where it cannot start or takes too long."""
+        seconds = self.timeout if timeout is None else timeout
+        merged = {**self.environment, **(environment or {})}
+        try:
+            done = self.execute(argv, stdin=stdin, chdir=chdir, environment=merged, timeout=seconds)
+        except FileNotFoundError as error:
+            raise ModuleFailure(
+                f"{error.filename or argv[0]} does not exist on this host.", {"rc": 2, "cmd": argv}
+            ) from error
+        except OSError as error:
+            raise ModuleFailure(
+                f"{argv[0]} could not be started: {error.strerror}.", {"rc": error.errno, "cmd": argv}
+            ) from error
+        if done.timed_out:
+            raise ModuleFailure(
+                f"{argv[0]} was stopped after its {seconds:g} s.",
+                {**done.to_result(), "stderr": tail(done.stderr)},
+            )
+        return done
+
+
+def tail(text: str, lines: int = TAIL_LINES) -> str:
+    """The last lines of a text."""
+    return "\n".join(text.rstrip().splitlines()[-lines:])
+
+
+def last_line(text: str) -> str:
+    """The last line that says something, or "no output"."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
+
+
+def first_line(text: str) -> str:
+    """The first line that says something, or "no output"."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no output")

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files written whole or not at all: aside in the same folder, attributes set, fsynced, renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from remote_agent.runner.attributes import Attributes, current_umask
+
+DIFF_LIMIT = 512 * 1024
+"""Bytes above which a file's diff is not made."""
+
+
+def digest_of(path: Path | str, algorithm: str) -> str:
+    """Raises OSError; ValueError for an algorithm that this Python lacks."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+
+
+@contextmanager
+def aside(dest: Path) -> Iterator[Path]:
+    """A name for a new file beside ``dest`` that is gone again at the end, unless it was renamed."""
+    handle, name = tempfile.mkstemp(dir=dest.parent, prefix=f".{dest.name[:100]}.labctl-")
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def replace_file(
+    dest: Path,
+    fill: Callable[[IO[bytes]], object],
+    attributes: Attributes,
+    validate: Callable[[Path], None] = lambda path: None,
+    mtime: float | None = None,
+    sync: bool = True,
+) -> None:
+    """Make ``dest`` a file with what ``fill`` writes. What is not wanted otherwise stays as it was on an existing file;
+    a new one gets 0666 less the umask. ``validate`` sees the finished file before it is in place, and may raise.
+    Without ``sync`` the caller sees to it that the bytes get to disk."""
+    with aside(dest) as temporary:
+        with open(temporary, "wb") as stream:
+            fill(stream)
+            stream.flush()
+            _inherit(dest, temporary)
+            attributes.apply(temporary)
+            if mtime is not None:
+                os.utime(temporary, (mtime, mtime))
+            if sync:
+                os.fsync(stream.fileno())
+        validate(temporary)
+        os.replace(temporary, dest)
+    if sync:
+        sync_folder(dest.parent)
+
+
+def _inherit(dest: Path, temporary: Path) -> None:
+    """Mode and owner of the file that is replaced, or a new file's."""
+    try:
+        found = dest.lstat()
+    except FileNotFoundError:
+        found = None
+    if found is not None and stat.S_ISREG(found.st_mode):
+        os.chown(temporary, found.st_uid, found.st_gid)
+        os.chmod(temporary, stat.S_IMODE(found.st_mode))
+    else:
+        os.chmod(temporary, 0o666 & ~current_umask())
+
+
+def replace_link(dest: Path, target: str) -> None:
+    """Make ``dest`` a symbolic link to ``target``, in one step."""
+    with aside(dest) as temporary:
+        temporary.unlink()
+        os.symlink(target, temporary)
+        os.replace(temporary, dest)
+
+
+def replace_hard_link(dest: Path, source: Path) -> None:
+    """Make ``dest`` another name of ``source``, in one step."""
+    with aside(dest) as temporary:
+        temporary.unlink()
+        os.link(source, temporary)
+        os.replace(temporary, dest)
+        # renaming one name of a file onto another does nothing at all; `aside` removes what is then left
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def back_up(path: Path, now: float) -> Path:
+    """A copy beside ``path``, under Ansible's name for it."""
+    when = time.strftime("%Y-%m-%d@%H:%M:%S", time.localtime(now))
+    copy = path.with_name(f"{path.name}.{os.getpid()}.{when}~")
+    shutil.copy2(path, copy)
+    found = path.stat()
+    os.chown(copy, found.st_uid, found.st_gid)
+    return copy
+
+
+def text_diff(path: str, before: bytes | None, after: bytes | None) -> str | None:
+    """A unified diff, or one line saying why there is none; None where both are the same. None as content: no file."""
+    if before == after:
+        return None
+    old, new = before or b"", after or b""
+    if max(len(old), len(new)) > DIFF_LIMIT or b"\0" in old or b"\0" in new:
+        return f"{path}: binary or large, {len(old)} bytes before, {len(new)} after\n"
+    from difflib import unified_diff  # only whoever wants a diff waits for this import
+
+    old_name, new_name = (path if content is not None else "/dev/null" for content in (before, after))
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+        for line in unified_diff(_lines(old), _lines(new), f"{old_name} (before)", f"{new_name} (after)")
+    )
+
+
+def _lines(content: bytes) -> list[str]:
+    return content.decode(errors="replace").splitlines(keepends=True)
+
+
+def changes_diff(path: str, before: dict[str, object], after: dict[str, object]) -> str | None:
+    """What changes of a path that is not about its content: one line a key."""
+    keys = [key for key in after if before.get(key) != after[key]]
+    if not keys:
+        return None
+    old = "".join(f"-{key}: {before[key]}\n" for key in keys if before.get(key) is not None)
+    return f"--- {path}\n+++ {path}\n{old}" + "".join(
+        f"+{key}: {after[key]}\n" for key in keys if after[key] is not None
+    )

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the bootstrap enters. It greets and answers for facts before it imports what takes longer, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from remote_agent.contract.wire import MAGIC, WireError, read_frame, write_frame
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import IO, Any, NoReturn
+
+CACHE = "/var/cache/labctl/blobs"
+CACHE_VARIABLE = "LABCTL_BLOBS"
+_SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+
+
+class Interrupted(BaseException):
+    """The controller is gone, or somebody told us to end: unwind, remove what is half-written, and go."""
+
+
+def main(stream: IO[bytes], output: IO[bytes]) -> NoReturn:
+    """Serve one controller on ``stream`` and ``output``, then end the process: 0 after `bye`, 1 after anything else."""
+    code = 1
+    try:
+        for number in _SIGNALS:
+            signal.signal(number, _interrupt)
+        output.write(MAGIC)
+        write_frame(output, {"type": "hello", "python": sys.version.split()[0]})
+        _serve(stream, output)
+        code = 0
+    except WireError as error:
+        _complain(str(error))
+    except (Interrupted, BrokenPipeError):
+        pass
+    os._exit(code)  # no finalisers: the reading thread may hold the input's lock for ever
+
+
+def _serve(stream: IO[bytes], output: IO[bytes]) -> None:
+    from remote_agent.host.facts import gather
+
+    first: dict[str, Any] | None = read_frame(stream)
+    if first is None:
+        raise WireError("the connection ended before the first frame")
+    if first["type"] == "facts":
+        write_frame(output, {"type": "facts", "facts": gather()})
+        first = None
+
+    # The controller now plans: the time to import the rest.
+    from pathlib import Path
+
+    from remote_agent.runner.blobs import BlobStore
+    from remote_agent.runner.inbox import Inbox
+    from remote_agent.runner.session import Session
+
+    store = BlobStore(Path(os.environ.get(CACHE_VARIABLE, CACHE)))
+    inbox = Inbox(stream, store, _lose, output.fileno())
+    try:
+        inbox.start(first)
+        Session(inbox, output, store, gather).serve()
+    finally:
+        store.sweep()
+
+
+def _lose(reason: str) -> None:
+    _complain(reason)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _complain(reason: str) -> None:
+    sys.stderr.write(f"labctl: {reason}.\n")
+    sys.stderr.flush()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    for other in _SIGNALS:
+        signal.signal(other, signal.SIG_IGN)  # the clean-up itself is not interrupted
+    raise Interrupted

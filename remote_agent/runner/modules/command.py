@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ansible.builtin.command`: a command without a shell, as ``argv``, ``cmd`` or free form (``_raw_params``)."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shlex
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from remote_agent.runner.args import flag, text
+from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, last_line
+
+
+def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
+    return carry_out(args, context, _argv(args))
+
+
+def carry_out(
+    args: Mapping[str, Any], context: Context, argv: list[str], shown: str | None = None
+) -> ModuleResult:
+    """Run ``argv`` unless ``creates`` or ``removes`` says that it is done. ``shown`` stands for it in the result."""
+    cmd: Any = shown if shown is not None else argv
+    chdir = text(args, "chdir")
+    if chdir is not None and not os.path.isdir(chdir):
+        raise ModuleFailure(f"chdir: {chdir} is no folder on this host.", _result(cmd))
+    if done := _already_done(args, context, chdir):
+        return ModuleResult(
+            False, {**_result(cmd), "rc": 0, "stdout": done[0], "stdout_lines": [done[0]]}, done[1]
+        )
+    if context.check:
+        conditional = args.get("creates") is not None or args.get("removes") is not None
+        msg = "Command would have run if not in check mode"
+        return ModuleResult(conditional, {**_result(cmd), "rc": 0}, msg, skipped=not conditional)
+    result = _execute(args, context, argv, chdir, cmd)
+    if result["rc"] != 0:
+        said = last_line(result["stderr"] or result["stdout"])
+        raise ModuleFailure(f"The command ended with {result['rc']}: {said}", {"changed": True, **result})
+    return ModuleResult(True, result)
+
+
+def _execute(
+    args: Mapping[str, Any], context: Context, argv: list[str], chdir: str | None, cmd: Any
+) -> dict[str, Any]:
+    start = context.now()
+    done = context.run_command(argv, stdin=_stdin(args), chdir=chdir)
+    end = context.now()
+    stdout, stderr = done.stdout, done.stderr
+    if flag(args, "strip_empty_ends", True):
+        stdout, stderr = stdout.rstrip("\r\n"), stderr.rstrip("\r\n")
+    return {
+        "cmd": cmd,
+        "rc": done.rc,
+        "stdout": stdout,
+        "stderr": stderr,
+        "stdout_lines": stdout.splitlines(),
+        "stderr_lines": stderr.splitlines(),
+        "start": str(datetime.fromtimestamp(start)),
+        "end": str(datetime.fromtimestamp(end)),
+        "delta": str(timedelta(seconds=end - start)),
+    }
+
+
+def _argv(args: Mapping[str, Any]) -> list[str]:
+    if args.get("argv"):
+        argv = [str(word) for word in args["argv"]]
+    else:
+        line = command_line(args)
+        try:
+            argv = shlex.split(line)
+        except ValueError as error:
+            raise ModuleFailure(f"The command cannot be split into words ({error}): {line}") from error
+    if not argv:
+        raise ModuleFailure("There is no command: give 'cmd', 'argv' or a free form.")
+    return [os.path.expandvars(word) for word in argv] if flag(args, "expand_argument_vars", True) else argv
+
+
+def command_line(args: Mapping[str, Any]) -> str:
+    """The command as one text."""
+    return text(args, "_raw_params", "cmd") or ""
+
+
+def _stdin(args: Mapping[str, Any]) -> bytes | None:
+    given = text(args, "stdin")
+    if given is None:
+        return None
+    newline = "\n" if flag(args, "stdin_add_newline", True) else ""
+    return (given + newline).encode()
+
+
+def _already_done(args: Mapping[str, Any], context: Context, chdir: str | None) -> tuple[str, str] | None:
+    """Ansible's stdout and msg for a command that need not run; relative patterns are taken from ``chdir``."""
+    verb = "Would" if context.check else "Did"
+    creates, removes = text(args, "creates"), text(args, "removes")
+    if creates and glob.glob(os.path.join(chdir or "", creates)):
+        return f"skipped, since {creates} exists", f"{verb} not run command since '{creates}' exists"
+    if removes and not glob.glob(os.path.join(chdir or "", removes)):
+        return (
+            f"skipped, since {removes} does not exist",
+            f"{verb} not run command since '{removes}' does not exist",
+        )
+    return None
+
+
+def _result(cmd: Any) -> dict[str, Any]:
+    empty: dict[str, Any] = {"stdout": "", "stderr": "", "stdout_lines": [], "stderr_lines": []}
+    return {"cmd": cmd, "rc": None, "start": None, "end": None, "delta": None, **empty}

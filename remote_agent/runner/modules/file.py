@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ansible.builtin.file`: a path's existence, kind, mode and owner."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from remote_agent.runner.args import choice, flag, required, text
+from remote_agent.runner.attributes import Attributes, describe, state_of
+from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
+from remote_agent.runner.files import changes_diff, replace_hard_link, replace_link
+
+STATES = ("absent", "directory", "file", "hard", "link", "touch")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    path: Path
+    state: str
+    attributes: Attributes
+    src: str | None
+    force: bool
+    follow: bool
+    recurse: bool
+    check: bool
+
+    def target(self) -> Path:
+        """The path itself, or what it points to where links are followed."""
+        return Path(os.path.realpath(self.path)) if self.follow and self.path.is_symlink() else self.path
+
+
+def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
+    wanted = _read(args, context.check)
+    act = {
+        "absent": _absent,
+        "directory": _directory,
+        "file": _attributes_only,
+        "hard": _hard_link,
+        "link": _link,
+        "touch": _touch,
+    }[wanted.state]
+    before = _seen(wanted.path)
+    changed, result = act(wanted)
+    described = {} if wanted.state == "absent" else describe(wanted.path)
+    after: dict[str, Any] = {"state": wanted.state} if context.check and changed else _seen(wanted.path)
+    diff = changes_diff(str(wanted.path), before, after) if context.diff and changed else None
+    return ModuleResult(changed, {**described, **result}, diff=diff)
+
+
+def _read(args: Mapping[str, Any], check: bool) -> _Wanted:
+    path = Path(os.path.expanduser(required(args, "path", "dest", "name")))
+    src, state = text(args, "src"), choice(args, "state", STATES, None)
+    recurse = flag(args, "recurse")
+    if state is None:
+        state = "directory" if recurse else _kept_state(path)
+    if recurse and state != "directory":
+        raise ModuleFailure(f"{path}: 'recurse' goes with state=directory only.")
+    if src is not None and state not in ("link", "hard"):
+        raise ModuleFailure(f"{path}: 'src' goes with state=link or state=hard only, not with state={state}.")
+    attributes = Attributes.from_args(args)
+    return _Wanted(
+        path, state, attributes, src, flag(args, "force"), flag(args, "follow", True), recurse, check
+    )
+
+
+def _kept_state(path: Path) -> str:
+    """Without a state, what is there stays what it is; where nothing is, Ansible asks for a file."""
+    found = state_of(path)
+    return "file" if found == "absent" else found
+
+
+def _seen(path: Path) -> dict[str, Any]:
+    described = describe(path)
+    seen = {key: described.get(key) for key in ("state", "mode", "owner", "group")}
+    seen["src"] = os.readlink(path) if described.get("state") == "link" else None
+    return {**seen, "state": described.get("state", "absent")}
+
+
+def _absent(wanted: _Wanted) -> tuple[bool, dict[str, Any]]:
+    found = state_of(wanted.path)
+    if found != "absent" and not wanted.check:
+        if found == "directory":
+            shutil.rmtree(wanted.path)
+        else:
+            wanted.path.unlink(missing_ok=True)
+    return found != "absent", {"path": str(wanted.path), "state": "absent"}
+
+
+def _attributes_only(wanted: _Wanted) -> tuple[bool, dict[str, Any]]:
+    target = wanted.target()
+    found = state_of(target)
+    if found not in ("file", "hard"):
+        raise ModuleFailure(
+            f"{wanted.path} is {found}, and state=file only changes a file that is there (create it with state=touch, copy or template).",
+            {"path": str(wanted.path), "state": found},
+        )
+    return wanted.attributes.apply(target, wanted.check), {"path": str(target)}
+
+
+def _directory(wanted: _Wanted) -> tuple[bool, dict[str, Any]]:
+    target, result = wanted.target(), {"path": str(wanted.path)}
+    found = state_of(target)
+    if found not in ("absent", "directory"):
+        raise ModuleFailure(f"{target} already exists as a {found}.", result)
+    if found == "absent":
+        if not wanted.check:
+            _make_folders(target, wanted.attributes)
+        return True, result
+    changed = wanted.attributes.apply(target, wanted.check)
+    if wanted.recurse:
+        for folder, folders, names in os.walk(target):
+            for name in folders + names:
+                changed |= wanted.attributes.apply(Path(folder, name), wanted.check)
+    return changed, result
+
+
+def _make_folders(target: Path, attributes: Attributes) -> None:
+    """Every missing folder on the way gets the attributes, as in Ansible."""
+    for folder in [*reversed(target.parents), target]:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
+        else:
+            attributes.apply(folder)
+
+
+def _touch(wanted: _Wanted) -> tuple[bool, dict[str, Any]]:
+    if not wanted.check:
+        target = wanted.target()
+        target.touch()
+        wanted.attributes.apply(target)
+    return True, {"dest": str(wanted.path)}
+
+
+def _link(wanted: _Wanted) -> tuple[bool, dict[str, Any]]:
+    path, found = wanted.path, state_of(wanted.path)
+    source = wanted.src
+    if source is None:
+        if found != "link":
+            raise ModuleFailure(f"{path}: state=link needs 'src' where no link is yet.")
+        source = os.readlink(path)
+    result = {"dest": str(path), "src": source}
+    _refuse_link(wanted, found, source)
+    changed = found != "link" or os.readlink(path) != source
+    if changed and not wanted.check:
+        if found == "directory":
+            path.rmdir()
+        replace_link(path, source)
+    target = wanted.target()
+    if target.exists() and not (wanted.check and changed):
+        changed |= wanted.attributes.apply(target, wanted.check)
+    return changed, result
+
+
+def _refuse_link(wanted: _Wanted, found: str, source: str) -> None:
+    path, force = wanted.path, wanted.force
+    if not force and not os.path.exists(path.parent / source):
+        raise ModuleFailure(
+            f"{path.parent / source} does not exist, and a link to nothing needs force=true.",
+            {"path": str(path)},
+        )
+    if found == "directory" and force and any(path.iterdir()):
+        raise ModuleFailure(
+            f"The directory {path} is not empty, so it does not become a link.", {"path": str(path)}
+        )
+    if found in ("directory", "file", "hard") and not force:
+        raise ModuleFailure(
+            f"{path} is a {found}, and becomes a link only with force=true.", {"path": str(path)}
+        )
+
+
+def _hard_link(wanted: _Wanted) -> tuple[bool, dict[str, Any]]:
+    path, found = wanted.path, state_of(wanted.path)
+    if wanted.src is None:
+        if found != "hard":
+            raise ModuleFailure(f"{path}: state=hard needs 'src' where no hard link is yet.")
+        return wanted.attributes.apply(path, wanted.check), {"dest": str(path), "src": None}
+    source = Path(wanted.src)
+    if not source.exists():
+        raise ModuleFailure(f"{source} does not exist.", {"dest": str(path), "src": str(source)})
+    changed = found == "absent" or not os.path.samestat(path.lstat(), source.lstat())
+    if changed and found != "absent" and (found == "directory" or not wanted.force):
+        raise ModuleFailure(
+            f"{path} is a {found}, and becomes a hard link only with force=true (a directory never)."
+        )
+    if changed and not wanted.check:
+        replace_hard_link(path, source)
+    if not (wanted.check and changed):
+        changed |= wanted.attributes.apply(path, wanted.check)
+    return changed, {"dest": str(path), "src": str(source)}
