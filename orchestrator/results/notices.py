@@ -97,5 +97,5 @@ def _trials(counts: Sequence[TrialCount]) -> Iterator[Notice]:
             yield Notice(
                 count.host,
                 f"{count.leaks} thing{'s' if count.leaks != 1 else ''} left behind by {of}.",
-                "trials.parquet names them; `labctl doctor` and `labctl clean` look after leftovers.",
+                "trials.parquet names them; remove them before the next run, they may weigh on it.",
             )

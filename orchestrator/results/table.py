@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -56,12 +58,13 @@ def read_counts(folder: Path) -> tuple[TrialCount, ...]:
     )
 
 
-def write_csv(folder: Path, target: Path) -> None:
-    """All samples as CSV. Raises ResultError."""
-    _rows(
-        folder / SAMPLES,
-        f"COPY (FROM read_parquet(?)) TO '{str(target).replace(chr(39), chr(39) * 2)}' (HEADER)",
-    )
+def csv_lines(folder: Path) -> Iterator[str]:
+    """All samples as CSV, line by line, the header first. Raises ResultError."""
+    with tempfile.TemporaryDirectory(prefix="labctl-csv-") as scratch:
+        target = Path(scratch) / "samples.csv"
+        _rows(folder / SAMPLES, f"COPY (FROM read_parquet(?)) TO '{target}' (HEADER)")
+        with target.open(encoding="utf-8") as stream:
+            yield from stream
 
 
 def _counted(reasons: list[str]) -> dict[str, int]:

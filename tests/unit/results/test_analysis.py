@@ -111,7 +111,8 @@ def test_a_combination_that_always_failed_stays_in_the_family_with_its_reason(tm
 
 def test_the_curve_is_the_median_by_pod(tmp_path: Path) -> None:
     folder = write_run(tmp_path)
-    points = [p for p in analysed(folder).curves if (p.host, p.combination) == ("h2", "containerd/runc")]
+    wanted = ("h2", "PodStart", "containerd/runc")
+    points = [p for p in analysed(folder).curves if (p.host, p.metric, p.combination) == wanted]
     assert [p.item for p in points] == [0, 1, 2, 3, 4]
     starts = series(folder, "h2", "PodStart", "containerd/runc")
     rows = zip(starts.values, starts.items, starts.warmup, strict=True)

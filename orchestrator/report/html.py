@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""report.html: one file, no network, no script needed."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from orchestrator.model.verdict import VerdictKind
+from orchestrator.report import numbers
+from orchestrator.report.page import facts_table, overview, provenance, section
+from orchestrator.report.view import Report
+
+MARKS = {
+    VerdictKind.DIFFERENT: "different",
+    VerdictKind.NEGLIGIBLE: "negligible",
+    VerdictKind.EQUIVALENT: "no difference",
+    VerdictKind.INCONCLUSIVE: "inconclusive",
+    VerdictKind.UNCLAIMED: "no claim",
+}
+
+
+def render_html(report: Report) -> str:
+    """The whole page."""
+    return _environment().get_template("report.html.j2").render(
+        report=report,
+        spec=report.spec,
+        estimates=report.estimates,
+        settings=report.estimates.settings,
+        marks=MARKS,
+        overview=overview(report),
+        sections=[section(report, plan.name) for plan in report.spec.benchmarks],
+        hosts=provenance(report),
+        facts=facts_table(report),
+    )  # fmt: skip
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("orchestrator.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        ratio=numbers.ratio, ratios=numbers.ratios, probability=numbers.probability, picture=Markup
+    )
+    return environment

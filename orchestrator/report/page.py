@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sections of the HTML report: which figures and tables, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.model.estimates import Measure
+from orchestrator.report import charts
+from orchestrator.report.facts import all_facts
+from orchestrator.report.svg import render
+from orchestrator.report.tables import (
+    curve_table,
+    estimates_table,
+    host_table,
+    matrix_table,
+    samples_table,
+    scale_of,
+    secondary_table,
+)
+from orchestrator.report.thesis import thesis_table
+from orchestrator.report.view import Figure, Report, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One benchmark. ``primary`` is the metric that verdicts are about."""
+
+    name: str
+    summary: str
+    blocks: int
+    warmup: int
+    primary: Measure | None
+    measures: tuple[Measure, ...]
+    figures: tuple[Figure, ...]
+    estimates: Table
+    secondary: Table
+    thesis: Table | None
+
+
+def overview(report: Report) -> Figure | None:
+    """All ratios at one look; None where there is nothing to compare."""
+    table = matrix_table(report)
+    if not any(pair.ratio for pair in report.estimates.pairs):
+        return None
+    margin = report.estimates.settings.margin * 100
+    caption = (
+        f"Ratio to {report.spec.baseline} by host and benchmark, with 95 % intervals; left of 1 is better. The grey band is "
+        f"the practical margin of {margin:g} %."
+    )
+    return Figure("Every comparison at one look", caption, render(charts.forest(report)), table)
+
+
+def section(report: Report, benchmark: str) -> Section:
+    plan = next(plan for plan in report.spec.benchmarks if plan.name == benchmark)
+    measures = report.measures(benchmark)
+    scalar = tuple(m for m in measures if not m.per_item)
+    known = report.catalogue.get(benchmark)
+    return Section(
+        name=benchmark,
+        summary=known.summary
+        if known
+        else "This version of labctl does not know this benchmark: it makes no verdict.",
+        blocks=plan.blocks,
+        warmup=plan.warmup,
+        primary=report.primary(benchmark),
+        measures=measures,
+        figures=tuple(_figures(report, benchmark)),
+        estimates=estimates_table(report, scalar, report.hosts),
+        secondary=secondary_table(report, scalar),
+        thesis=thesis_table(report, benchmark),
+    )
+
+
+def facts_table(report: Report) -> Table:
+    hosts = report.estimates.hosts
+    rows = tuple((name, *values) for name, values in all_facts(hosts))
+    words = frozenset(range(1, len(hosts) + 1))
+    return Table("Every recorded fact.", ("fact", *(host.host for host in hosts)), rows, words=words)
+
+
+def provenance(report: Report) -> Table:
+    return host_table(report)
+
+
+def _figures(report: Report, benchmark: str) -> Iterator[Figure]:
+    primary = report.primary(benchmark)
+    if primary is not None and report.samples(primary):
+        yield from _sampled(report, primary)
+    parts = [m for m in report.measures(benchmark) if not m.per_item and not m.primary]
+    if len(parts) > 2:
+        yield _breakdown(report, parts)
+    for measure in report.measures(benchmark):
+        if measure.per_item and report.curve(measure):
+            yield _curve(report, measure)
+
+
+def _sampled(report: Report, measure: Measure) -> Iterator[Figure]:
+    scale, table = scale_of(report, measure), samples_table(report, measure)
+    yield Figure(
+        f"{measure.metric}: the samples",
+        "Each mark is one trial; within a row the blocks run from top to bottom. The upright line is the median, the bar its "
+        "95 % interval. The axis does not begin at zero.",
+        render(charts.strip(report, measure, scale)),
+        estimates_table(report, [measure], report.hosts),
+    )
+    yield Figure(
+        f"{measure.metric}: in the order of time",
+        "Blocks in the order in which they ran; within a block the combinations took turns in random order. Hollow marks are "
+        "warm-up, which counts nowhere. The axis does not begin at zero.",
+        render(charts.course(report, measure, scale)),
+        table,
+    )
+
+
+def _breakdown(report: Report, parts: list[Measure]) -> Figure:
+    scale = scale_of(
+        report, max(parts, key=lambda m: max((v for s in report.samples(m) for v in s.values), default=0))
+    )
+    caption = "Medians of each part, with 95 % intervals, on one axis from zero."
+    picture = render(charts.breakdown(report, parts, scale))
+    return Figure("Where the time goes", caption, picture, estimates_table(report, parts, report.hosts))
+
+
+def _curve(report: Report, measure: Measure) -> Figure:
+    caption = "Median by pod over the blocks; the band is its 95 % interval, point by point. The axis does not begin at zero."
+    picture = render(charts.curve(report, measure, scale_of(report, measure)))
+    return Figure(
+        f"{measure.metric}: from the first pod to the last", caption, picture, curve_table(report, measure)
+    )

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of a report, as text: terminal and HTML show the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.model.estimates import Cell, Measure
+from orchestrator.model.samples import HostRecord
+from orchestrator.report.facts import shown_facts
+from orchestrator.report.numbers import (
+    MISSING,
+    Scale,
+    between,
+    number,
+    probability,
+    ratio,
+    ratios,
+    scale_for,
+)
+from orchestrator.report.view import Report, Table
+
+
+def scale_of(report: Report, measure: Measure) -> Scale:
+    """One scale for a metric wherever it is shown."""
+    return scale_for(measure.unit, [v for one in report.samples(measure) for v in one.values])
+
+
+def estimates_table(report: Report, measures: Sequence[Measure], hosts: Sequence[str]) -> Table:
+    """Median, interval, ratio to the baseline and its interval: a row a host, metric and combination."""
+    rows: list[tuple[str, ...]] = []
+    notes: dict[str, None] = {}
+    for measure in measures:
+        scale = scale_of(report, measure)
+        for host in hosts:
+            for combination in report.combinations:
+                cell = report.cell(host, measure, combination)
+                rows.append(_estimate_row(report, measure, scale, host, combination, cell))
+                notes.update(dict.fromkeys(_reasons(report, measure, host, combination, cell)))
+    head = (
+        "metric",
+        "host",
+        "combination",
+        "n",
+        "median",
+        "95 % interval",
+        "ratio",
+        "95 % interval of the ratio",
+        "p, adjusted",
+    )
+    caption = "Medians, and ratios to the baseline paired by block."
+    return Table(caption, head, tuple(rows), headers=3, notes=(_ratio_note(report), *notes))
+
+
+def _estimate_row(
+    report: Report, measure: Measure, scale: Scale, host: str, combination: str, cell: Cell | None
+) -> tuple[str, ...]:
+    pair = report.pair(host, measure, combination)
+    name = f"{measure.metric} [{scale.unit}]"
+    median = (
+        (str(cell.n), number(cell.median, scale), between(cell.interval, scale)) if cell else (MISSING,) * 3
+    )
+    if combination == report.spec.baseline:
+        return (name, host, combination, *median, "1 (baseline)", "", "")
+    if pair is None:
+        return (name, host, combination, *median, MISSING, MISSING, MISSING)
+    return (
+        name,
+        host,
+        combination,
+        *median,
+        ratio(pair.ratio),
+        ratios(pair.interval),
+        probability(pair.adjusted),
+    )
+
+
+def _reasons(
+    report: Report, measure: Measure, host: str, combination: str, cell: Cell | None
+) -> Iterator[str]:
+    """Why something of this row is missing."""
+    where = f"{host}, {combination}, {measure.metric}"
+    if cell is not None and cell.reason:
+        yield f"{where}: {cell.reason}."
+    pair = report.pair(host, measure, combination)
+    if pair is not None and pair.reason:
+        yield f"{where}, ratio: {pair.reason}."
+
+
+def _ratio_note(report: Report) -> str:
+    return (
+        f"Ratios are to {report.spec.baseline}, above 1 is worse: the Hodges-Lehmann estimate over blocks, which is not the "
+        "ratio of the two medians."
+    )
+
+
+def secondary_table(report: Report, measures: Sequence[Measure]) -> Table:
+    """Mean, extremes and high quantiles: shown, never the ground of a claim."""
+    rows: list[tuple[str, ...]] = []
+    for measure in measures:
+        scale = scale_of(report, measure)
+        for host in report.hosts:
+            for combination in report.combinations:
+                cell = report.cell(host, measure, combination)
+                if cell and (extra := cell.secondary):
+                    values = (extra.mean, extra.minimum, extra.maximum, extra.p95, extra.p99)
+                    texts = tuple(number(value, scale) for value in values)
+                    rows.append((f"{measure.metric} [{scale.unit}]", host, combination, *texts))
+    head = ("metric", "host", "combination", "mean", "min", "max", "p95", "p99")
+    note = "A p95 is shown from 20 values on, a p99 from 100. No claim rests on these."
+    return Table("Secondary statistics.", head, tuple(rows), headers=3, notes=(note,))
+
+
+def matrix_table(report: Report) -> Table:
+    """Benchmarks x combinations: each host's ratios to the baseline."""
+    rows: list[tuple[str, ...]] = []
+    for plan in report.spec.benchmarks:
+        measure = report.primary(plan.name)
+        for host in report.hosts if measure else ():
+            assert measure is not None
+            scale = scale_of(report, measure)
+            base = report.cell(host, measure, report.spec.baseline)
+            cells = [_ratio_cell(report, measure, host, name) for name in report.others]
+            median = (
+                f"{number(base.median, scale)} {scale.unit}" if base and base.median is not None else MISSING
+            )
+            rows.append((f"{plan.name}, {measure.metric}", host, median, *cells))
+    head = (
+        "benchmark, metric",
+        "host",
+        f"{report.spec.baseline}, median",
+        *(f"{name}, ratio" for name in report.others),
+    )
+    return Table(
+        "Ratios to the baseline with 95 % intervals.",
+        head,
+        tuple(rows),
+        headers=2,
+        notes=(_ratio_note(report),),
+    )
+
+
+def _ratio_cell(report: Report, measure: Measure, host: str, combination: str) -> str:
+    pair = report.pair(host, measure, combination)
+    if pair is None or pair.ratio is None:
+        return MISSING
+    return (
+        f"{ratio(pair.ratio)} ({ratios(pair.interval)})"
+        if pair.interval
+        else f"{ratio(pair.ratio)} (no interval)"
+    )
+
+
+def samples_table(report: Report, measure: Measure) -> Table:
+    """Every sample: a row a block, a column a host and combination; warm-up blocks are marked."""
+    scale = scale_of(report, measure)
+    columns = [(host, name) for host in report.hosts for name in report.combinations]
+    values: dict[tuple[str, str], dict[int, float]] = {}
+    warm: set[int] = set()
+    for one in report.samples(measure):
+        values[one.host, one.combination] = dict(zip(one.blocks, one.values, strict=True))
+        warm.update(block for block, warmup in zip(one.blocks, one.warmup, strict=True) if warmup)
+    blocks = sorted({block for found in values.values() for block in found})
+    rows = tuple(
+        (
+            f"{block} (warm-up)" if block in warm else str(block),
+            *(number(values.get(c, {}).get(block), scale) for c in columns),
+        )
+        for block in blocks
+    )
+    head = ("block", *(f"{host} {name}" for host, name in columns))
+    note = f"A {MISSING} is a trial that did not succeed or was not made; trials.parquet has its reason."
+    missing = any(MISSING in row for row in rows)
+    return Table(f"Samples of {measure.metric} [{scale.unit}].", head, rows, notes=(note,) if missing else ())
+
+
+def curve_table(report: Report, measure: Measure) -> Table:
+    """Median and interval by pod, and how much slower than the first pod that is."""
+    scale = scale_of(report, measure)
+    points = report.curve(measure)
+    first = {(p.host, p.combination): p.median for p in points if p.item == 0}
+    rows = tuple(
+        (p.host, p.combination, str(p.item + 1), str(p.n), number(p.median, scale), between(p.interval, scale),
+         ratio(p.median / start) if (start := first.get((p.host, p.combination))) else MISSING)
+        for p in points
+    )  # fmt: skip
+    head = ("host", "combination", "pod", "n", f"median [{scale.unit}]", "95 % interval", "to the first pod")
+    return Table(f"{measure.metric} by pod.", head, rows, headers=3)
+
+
+def host_table(report: Report) -> Table:
+    """A column a host: what it did, and what it is."""
+    hosts = report.estimates.hosts
+    rows: list[tuple[str, ...]] = [
+        ("machine", *(host.machine for host in hosts)),
+        ("blocks", *(str(sum(host.blocks.values())) for host in hosts)),
+        ("trials, ok / not", *(_trials(report, host) for host in hosts)),
+        (
+            "left behind",
+            *(str(sum(t.leaks for t in report.estimates.trials if t.host == host.host)) for host in hosts),
+        ),
+        ("journal", *(host.ended or "open" for host in hosts)),
+    ]
+    rows += [(label, *values) for label, values in shown_facts(hosts)]
+    words = frozenset(range(1, len(hosts) + 1))
+    return Table("Hosts.", ("", *(host.host for host in hosts)), tuple(rows), words=words)
+
+
+def _trials(report: Report, host: HostRecord) -> str:
+    counts = [t for t in report.estimates.trials if t.host == host.host]
+    return f"{sum(t.ok for t in counts)} / {sum(t.failed + t.unsupported for t in counts)}"
