@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`labctl lab`: make, inspect and remove the local Debian hosts that an inventory describes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.model.errors import LabError
+
+if TYPE_CHECKING:
+    from orchestrator.model.lab import LabResult, LabStatus
+
+DEFAULT = Path("inventories/lab.yaml")
+_STYLES = {"running": "green", "unhealthy": "yellow", "stopped": "red", "absent": "dim"}
+
+
+def _inventory(command: Callable[..., Any]) -> Callable[..., Any]:
+    """INVENTORY or --inventory, else $LABCTL_INVENTORY, else inventories/lab.yaml."""
+    path = click.Path(path_type=Path)
+    command = click.argument("inventory", required=False, type=path)(command)
+    return click.option("-i", "--inventory", "option", type=path, help="As INVENTORY.")(command)
+
+
+def _chosen(argument: Path | None, option: Path | None) -> Path:
+    if argument and option and argument != option:
+        raise click.UsageError("INVENTORY and --inventory name two files.")
+    named = os.environ.get("LABCTL_INVENTORY")
+    return argument or option or (Path(named) if named else DEFAULT)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def lab() -> None:
+    """Make, inspect and remove the local Debian hosts that an inventory describes (its `labctl_lab`)."""
+
+
+@lab.command()
+@_inventory
+def up(inventory: Path | None, option: Path | None) -> int:
+    """Make and boot the hosts that are not up; those that are well are left alone."""
+    from orchestrator.pipeline.lab import lab_up
+
+    path = _chosen(inventory, option)
+    with lab_progress() as progress:
+        result = lab_up(path, progress)
+    return _report(result, f"{len(result.hosts)} hosts are up: labctl ping -i {path}")
+
+
+@lab.command()
+@_inventory
+def down(inventory: Path | None, option: Path | None) -> int:
+    """Remove every trace of the hosts: processes, folders, network, keys."""
+    from orchestrator.pipeline.lab import lab_down
+
+    path = _chosen(inventory, option)
+    with lab_progress() as progress:
+        result = lab_down(path, progress)
+    if result is None:
+        click.echo(f"The lab of {path} is not there: nothing to remove.")
+        return 0
+    return _report(result, f"The lab {result.name} is gone.")
+
+
+@lab.command()
+@_inventory
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def status(inventory: Path | None, option: Path | None, as_json: bool) -> int:
+    """Show how each host stands; exit code 1 where one is not running."""
+    from orchestrator.pipeline.lab import lab_status
+
+    found = lab_status(_chosen(inventory, option))
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2, default=str))
+    else:
+        _table(found)
+    return 0 if all(host.standing == "running" for host in found.hosts) else 1
+
+
+@lab.command(context_settings={"ignore_unknown_options": True})
+@click.argument("host")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("-i", "--inventory", "option", type=click.Path(path_type=Path), help="The lab's inventory.")
+def ssh(host: str, command: tuple[str, ...], option: Path | None) -> None:
+    """Open a shell on HOST, or run COMMAND there (after --)."""
+    from orchestrator.pipeline.lab import ssh_command
+
+    # One word is shell text, as with ssh itself; more are a command whose words stay words.
+    words = command if len(command) < 2 else (shlex.join(command),)
+    argv = ssh_command(_chosen(None, option), host, words)
+    if not shutil.which(argv[0]):
+        raise LabError("This machine has no ssh.", "Install: apt-get install openssh-client")
+    os.execvp(argv[0], argv)
+
+
+@lab.command()
+@click.option("--hosts", type=click.IntRange(min=1), default=2, show_default=True, help="How many.")
+@click.option("--provider", default="container", show_default=True, help="What kind of host.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Where; else the first free inventories/labN.yaml.",
+)
+def new(hosts: int, provider: str, path: Path | None) -> None:
+    """Write an inventory for a new lab, with a bridge and a subnet that are free."""
+    from orchestrator.lab.fresh import write_new
+    from orchestrator.lab.lifecycle import PROVIDERS
+    from orchestrator.lab.system import System
+
+    if provider not in PROVIDERS:
+        raise click.BadParameter(f"there is: {', '.join(PROVIDERS)}.", param_hint="--provider")
+    path = path or next(p for n in range(2, 10_000) if not (p := DEFAULT.with_stem(f"lab{n}")).exists())
+    number = write_new(path, hosts, provider, System())
+    click.echo(f"{path}: {hosts} hosts in 10.231.{number}.0/24. Make them: labctl lab up {path}")
+
+
+def _report(result: LabResult, success: str) -> int:
+    """Each failure in one sentence; the exit code."""
+    for host in result.hosts:
+        if host.error:
+            click.echo(f"{click.style(host.name, fg='red')}: {host.error}", err=True)
+    for problem in result.problems:
+        click.echo(f"{click.style(result.name, fg='red')}: {problem}", err=True)
+    if result.ok:
+        click.echo(success)
+    return 0 if result.ok else 1
+
+
+def _table(found: LabStatus) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("host", "address", "state", "pid", "since"):
+        table.add_column(title, no_wrap=True)
+    for host in found.hosts:
+        state = f"[{_STYLES[host.standing]}]{host.standing}[/]"
+        table.add_row(host.name, host.address, state, str(host.pid or "-"), host.since or "-")
+    console = Console(highlight=False)
+    console.print(table)
+    for host in found.hosts:
+        if host.reason:
+            console.print(f"{host.name}: {host.reason}", soft_wrap=True)
+
+
+@contextmanager
+def lab_progress() -> Iterator[Callable[[str, str], None]]:
+    """A line that turns for what is going on, on a terminal; else plain lines. Lines are for stderr: stdout has results."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    lock = Lock()
+    latest: dict[str, str] = {}
+
+    def show(who: str, what: str) -> None:
+        with lock:
+            console.print(f"[bold]{who}[/]: {what}", soft_wrap=True)
+
+    if not console.is_terminal:
+        yield show
+        return
+    with console.status("") as spinner:
+
+        def turn(who: str, what: str) -> None:
+            show(who, what)
+            with lock:
+                latest[who] = what
+                spinner.update(
+                    " · ".join(f"{who}: {what}" for who, what in latest.items())[: console.width - 4]
+                )
+
+        yield turn

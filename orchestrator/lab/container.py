@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lab hosts as system containers: systemd-nspawn, native speed, booted in a second or two; needs root.
+
+Everything is set before the boot: files in the host's folder, its network namespace, its cgroup. systemd-nspawn is started
+inside that namespace (nsenter), so that the host's /sys shows its own interfaces, and inside that cgroup.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.lab import guest, sources
+from orchestrator.lab.cgroups import Cgroups
+from orchestrator.lab.files import remove_tree
+from orchestrator.lab.keys import public_key
+from orchestrator.lab.network import Network
+from orchestrator.lab.provider import Site
+from orchestrator.lab.rootfs import Recipe, RootfsCache, cache_folder
+from orchestrator.lab.state import LABS, HostState, StateFile, with_host
+from orchestrator.lab.system import Identity, System, last_lines, tail
+from orchestrator.model.errors import LabError
+from orchestrator.model.lab import LabHost
+
+TOOLS = {
+    "systemd-nspawn": "systemd-container",
+    "mmdebstrap": "mmdebstrap",
+    "nft": "nftables",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "setpriv": "util-linux",
+    "ssh-keygen": "openssh-client",
+}
+ENVIRONMENT = ("SYSTEMD_SECCOMP=0", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=1")
+DEVICES = (Path("/dev/fuse"), Path("/dev/kmsg"))
+POWER_OFF = signal.SIGRTMIN + 4
+"""What systemd as PID 1 powers off at: systemd(1), "Signals"."""
+STOP_SECONDS = 30.0
+_NSPAWN_RUN = Path("/run/systemd/nspawn/propagate")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The names of everything of one host."""
+
+    folder: Path
+    machine: str
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "root"
+
+    @property
+    def partial(self) -> Path:
+        return self.folder / "root.partial"
+
+    @property
+    def namespace(self) -> Path:
+        return self.folder / "net"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "boot.log"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.folder / "pid"
+
+
+def place_of(site: Site, name: str) -> Place:
+    """Below the folder of the state file."""
+    return Place(site.state.path.parent / name, f"labctl-{site.lab.name}.{name}")
+
+
+def nspawn_command(place: Place, hostname: str) -> list[str]:
+    """systemd-nspawn in the host's network namespace."""
+    binds = [f"--bind={device}" for device in DEVICES if device.exists()]
+    return [
+        *("nsenter", f"--net={place.namespace}", "env", *ENVIRONMENT),
+        *("systemd-nspawn", "--quiet", f"--directory={place.root}", "--boot"),
+        *(f"--machine={place.machine}", f"--hostname={hostname}"),
+        *("--capability=all", "--private-users=no", "--register=no", "--keep-unit"),
+        *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"),
+        *binds,
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerProvider:
+    """Protocol: orchestrator.lab.provider.Provider."""
+
+    system: System
+    cgroups: Cgroups
+    network: Network
+    cache: Path
+    root_user: bool
+    which: Callable[[str], str | None] = shutil.which
+    name: str = "container"
+    summary: str = "system containers (root, systemd-nspawn)"
+
+    @classmethod
+    def of_machine(cls, system: System) -> ContainerProvider:
+        cgroups = Cgroups.of_machine(system)
+        return cls(system, cgroups, Network(system), cache_folder(), os.geteuid() == 0)
+
+    def problem(self) -> LabError | None:
+        if not self.root_user:
+            return LabError("Lab hosts as containers need root.", "Run labctl with sudo.")
+        missing = {package: tool for tool, package in TOOLS.items() if not self.which(tool)}
+        if not Path(sources.KEYRING).exists():
+            missing["debian-archive-keyring"] = sources.KEYRING
+        if missing:
+            return LabError(
+                f"Lab hosts as containers need {', '.join(missing.values())}, which this machine lacks.",
+                f"Install: apt-get install {' '.join(missing)}",
+            )
+        if reason := self.cgroups.problem():
+            return LabError(f"Lab hosts as containers do not work here: {reason}.")
+        return None
+
+    # --- shared
+
+    def open(self, site: Site) -> None:
+        state = site.state.read()
+        network = state.network if state else None
+        if network is None:
+            self.network.refuse_collisions(site.lab)
+            network = self.network.plan(site.lab, _forward_before(site.state))
+            planned = network
+            site.state.update(lambda state: replace(state, network=planned))
+        elif (network.bridge, network.subnet, network.gateway) != (
+            site.lab.bridge,
+            str(site.lab.subnet),
+            str(site.lab.gateway),
+        ):
+            raise LabError(
+                f"The lab {site.lab.name} is up with another network ({network.bridge}, {network.subnet}) than "
+                f"{site.lab.inventory} describes.",
+                f"Run `labctl lab down {site.lab.inventory}` first.",
+            )
+        if self.network.ensure(network):
+            site.progress(site.lab.name, f"bridge {network.bridge}, {network.gateway}, masqueraded by nft")
+        if warning := self.network.blocked(network):
+            site.progress(site.lab.name, warning)
+        if any(not self._made(site, host.name) for host in site.lab.hosts):
+            self._image(site)
+
+    def close(self, site: Site, *, last: bool) -> None:
+        state = site.state.read()
+        if state and state.network:
+            self.network.remove(state.network, last=last)
+            site.state.update(lambda state: replace(state, network=None))
+
+    # --- one host
+
+    def make(self, site: Site, host: LabHost) -> bool:
+        place = place_of(site, host.name)
+        if known := self._made(site, host.name):
+            self._refuse_change(site, host, known)
+            self.network.attach(place.namespace, host, site.lab)
+            return False
+        fresh = HostState(str(host.address), host.port, site.lab.release)
+        site.state.update(lambda state: with_host(state, host.name, fresh))
+        image = self._image(site)
+        remove_tree(place.partial, self.system)
+        remove_tree(place.root, self.system)
+        place.folder.mkdir(parents=True, exist_ok=True)
+        site.progress(host.name, "copying the root file system")
+        self.system.run("cp", "-a", "--reflink=auto", "--", str(image), str(place.partial), timeout=300)
+        key = guest.furnish(place.partial, host, self._furniture(site, host), self.system)
+        place.partial.rename(place.root)
+        site.state.update_host(host.name, lambda known: replace(known, made=True, host_key=key))
+        self.network.attach(place.namespace, host, site.lab)
+        return True
+
+    def boot(self, site: Site, host: LabHost) -> Identity:
+        place = place_of(site, host.name)
+        # Whatever is left in the cgroup belongs to a host that has died.
+        self.cgroups.kill(place.machine)
+        self.cgroups.make(place.machine)
+        place.log.unlink(missing_ok=True)
+        place.pid_file.unlink(missing_ok=True)
+        place.log.touch()
+        command = [*self.cgroups.launcher(place.machine, place.pid_file), *nspawn_command(place, host.name)]
+        self.system.run(*command, log=place.log)
+        if not self.system.clock.wait_until(place.pid_file.exists, 10.0, 0.02):
+            raise LabError(
+                f"{host.name} did not start: {last_lines(tail(place.log))}", f"Its log: {place.log}"
+            )
+        identity = self.system.processes.identify(int(place.pid_file.read_text()))
+        if identity is None:
+            raise LabError(
+                f"{host.name} ended as it started: {last_lines(tail(place.log))}", f"Its log: {place.log}"
+            )
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        site.state.update_host(host.name, lambda known: replace(known, process=identity, since=now))
+        return identity
+
+    def booting(self, site: Site, host: LabHost) -> str | None:
+        leader = self._leader(site, host.name)
+        if leader is None:
+            return "its first process"
+        done = self.system.run(
+            *("nsenter", f"--target={leader.pid}", "--all", "systemctl", "is-system-running"),
+            check=False,
+            timeout=20,
+        )
+        standing = done.stdout.strip()
+        return (
+            None
+            if standing in ("running", "degraded")
+            else f"systemd, which is {standing or 'not answering yet'}"
+        )
+
+    def address(self, host: LabHost) -> tuple[str, int]:
+        return str(host.address), host.port
+
+    def host_key(self, site: Site, host: LabHost) -> str:
+        state = site.state.read()
+        key = state.hosts[host.name].host_key if state and host.name in state.hosts else None
+        if key is None:
+            raise LabError(f"{host.name} has no host key yet.", "Run `labctl lab up` again.")
+        return key
+
+    def stop(self, site: Site, name: str) -> None:
+        place = place_of(site, name)
+        leader = self._leader(site, name)
+        if leader and self.system.processes.signal(leader, POWER_OFF):
+            self.system.clock.wait_until(lambda: not self.cgroups.processes(place.machine), STOP_SECONDS)
+        self.cgroups.kill(place.machine)
+
+    def remove(self, site: Site, name: str) -> None:
+        place = place_of(site, name)
+        self.cgroups.kill(place.machine)
+        self.cgroups.remove(place.machine)
+        self.network.detach(place.namespace)
+        # systemd-nspawn leaves this when it is killed.
+        remove_tree(_NSPAWN_RUN / place.machine, self.system)
+        remove_tree(place.folder, self.system)
+        site.state.update(lambda state: with_host(state, name, None))
+
+    # --- helpers
+
+    def _refuse_change(self, site: Site, host: LabHost, known: HostState) -> None:
+        if (known.address, known.port, known.release) != (str(host.address), host.port, site.lab.release):
+            raise LabError(
+                f"{host.name} is there as {known.release} at {known.address}, and {site.lab.inventory} describes it differently.",
+                f"Run `labctl lab down {site.lab.inventory}` first.",
+            )
+
+    def _made(self, site: Site, name: str) -> HostState | None:
+        """What is recorded of a host whose folder is complete."""
+        state = site.state.read()
+        known = state.hosts.get(name) if state else None
+        return known if known and known.made and place_of(site, name).root.is_dir() else None
+
+    def _image(self, site: Site) -> Path:
+        recipe = Recipe.of(site.lab.release, site.lab.packages)
+        cache = RootfsCache(self.cache, self.system)
+        if not cache.find(recipe):
+            what = f"making the root file system of Debian {site.lab.release} (once; about half a minute)"
+            site.progress(site.lab.name, what)
+        return cache.ensure(recipe, self._mirror(site), self._apt_options())
+
+    def _mirror(self, site: Site) -> sources.Mirror:
+        if site.lab.mirror:
+            return sources.Mirror(site.lab.mirror.rstrip("/"))
+        return sources.find_mirror(sources.read_sources())
+
+    def _apt_options(self) -> dict[str, str]:
+        dump = self.system.run("apt-config", "dump", "Acquire", check=False).stdout
+        return sources.acquire_options(dump, os.environ)
+
+    def _furniture(self, site: Site, host: LabHost) -> guest.Furniture:
+        return guest.Furniture(
+            apt_sources=self._mirror(site).lines(site.lab.release),
+            apt_options=sources.for_guest(self._apt_options(), site.lab.gateway),
+            nameservers=sources.nameservers(),
+            authorized_key=public_key(host.key_file, self.system),
+        )
+
+    def _leader(self, site: Site, name: str) -> Identity | None:
+        """The host's own PID 1: the child of its systemd-nspawn."""
+        state = site.state.read()
+        known = state.hosts.get(name) if state else None
+        process = known.process if known else None
+        if process is None or not self.system.processes.alive(process):
+            return None
+        for pid in self.system.processes.children(process.pid):
+            # While it starts, its child is still in our namespaces, and would answer for this machine.
+            if self.system.processes.is_init(pid):
+                return self.system.processes.identify(pid)
+        return None
+
+
+def _forward_before(mine: StateFile, labs: Path = LABS) -> str | None:
+    """What the first of the labs that are up found in ip_forward: what it is by now is their doing."""
+    for path in sorted(labs.glob("*/state.json")):
+        state = StateFile(path).read() if path != mine.path else None
+        if state and state.network:
+            return state.network.forward_before
+    return None

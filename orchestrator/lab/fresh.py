@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A new inventory for a lab, with a bridge and a subnet that nothing here uses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from orchestrator.lab.system import System, json_of
+from orchestrator.model.errors import LabError, UsageError
+
+TEMPLATE = """\
+# {count} on this machine, written by `labctl lab new`. `labctl lab up {name}` makes what this describes.
+all:
+  vars:
+    ansible_user: root
+    ansible_ssh_private_key_file: "{{{{ inventory_dir }}}}/{keys}/id_ed25519"
+    labctl_known_hosts: "{{{{ inventory_dir }}}}/{keys}/known_hosts"
+    ansible_ssh_common_args: "-o UserKnownHostsFile={{{{ labctl_known_hosts }}}} -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
+    # All stand on one physical machine: they take turns, and count once.
+    labctl_machine: this-machine
+    labctl_lab:
+      provider: {provider}
+      release: trixie
+      bridge: {bridge}
+      subnet: 10.231.{number}.0/24
+      gateway: 10.231.{number}.1
+  hosts:
+"""
+MOST_HOSTS = 200
+
+
+def free_number(used: Iterable[IPv4Network], links: Iterable[str], first: int = 2) -> int:
+    """N so that 10.231.N.0/24 and the bridge labctlN are free; 1 is inventories/lab.yaml's. Raises LabError."""
+    taken, names = list(used), set(links)
+    for number in range(first, 255):
+        subnet = IPv4Network(f"10.231.{number}.0/24")
+        if f"labctl{number}" not in names and not any(subnet.overlaps(network) for network in taken):
+            return number
+    raise LabError("No subnet is free in 10.231.0.0/16.", "Write labctl_lab.subnet by hand.")
+
+
+def networks_here(system: System) -> list[IPv4Network]:
+    """IPv4 networks that this machine routes to."""
+    routes = json_of(system.run("ip", "-j", "-4", "route", "show", "table", "main"), "ip -j route")
+    return [IPv4Network(str(r["dst"]), strict=False) for r in routes if r.get("dst", "default") != "default"]
+
+
+def links_here(system: System) -> list[str]:
+    return [
+        str(link["ifname"])
+        for link in json_of(system.run("ip", "-j", "link"), "ip -j link")
+        if "ifname" in link
+    ]
+
+
+def networks_described(folder: Path) -> list[IPv4Network]:
+    """Those of the other inventories in ``folder``, whether they are up or not."""
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(folder.glob("*.y*ml"))]
+    found = re.findall(r"^\s*subnet:\s*[\"']?([\d.]+/\d+)", "\n".join(texts), re.MULTILINE)
+    return [IPv4Network(text, strict=False) for text in found]
+
+
+def inventory_text(path: Path, hosts: int, provider: str, number: int, keys: str | None = None) -> str:
+    """The inventory for ``path``; ``keys`` is the folder of its keys, relative to the inventory's."""
+    if not 1 <= hosts <= MOST_HOSTS:
+        raise UsageError(f"A lab has 1 to {MOST_HOSTS} hosts, not {hosts}.")
+    head = TEMPLATE.format(
+        count="One Debian host" if hosts == 1 else f"{hosts} Debian hosts",
+        name=path,
+        keys=keys or f"../.labctl/lab/{path.stem}",
+        provider=provider,
+        bridge=f"labctl{number}",
+        number=number,
+    )
+    rows = [
+        f"    {path.stem}-{index}:\n      ansible_host: 10.231.{number}.{10 + index}\n"
+        for index in range(1, hosts + 1)
+    ]
+    return head + "".join(rows)
+
+
+def write_new(path: Path, hosts: int, provider: str, system: System) -> int:
+    """Write it where nothing is yet; give the number of its subnet. Raises UsageError: the file is there, or misnamed."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,25}[a-z0-9])?", path.stem) or path.suffix not in (
+        ".yaml",
+        ".yml",
+    ):
+        raise UsageError(
+            f"{path} cannot be a lab's inventory: it names the lab.",
+            "Use lower-case letters, digits and hyphens, and end in .yaml.",
+        )
+    used = [*networks_here(system), *networks_described(path.parent)]
+    number = free_number(used, links_here(system))
+    text = inventory_text(path, hosts, provider, number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(
+            f"{path} is there already, and is left as it is.", "Name another with --file."
+        ) from None
+    return number

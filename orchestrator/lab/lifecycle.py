@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""up, down, status: when a provider does what, for all hosts of a lab at the same time."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orchestrator.lab.container import ContainerProvider
+from orchestrator.lab.files import locked, remove_empty, remove_tree
+from orchestrator.lab.keys import forget, host_pattern, make_key, remember
+from orchestrator.lab.provider import Factory, Provider, Site, choose
+from orchestrator.lab.state import LABS, LabState, StateFile
+from orchestrator.lab.system import Progress, System
+from orchestrator.model.errors import LabctlError, LabError
+from orchestrator.model.lab import (
+    HostResult,
+    HostStanding,
+    HostStatus,
+    LabHost,
+    LabResult,
+    LabSpec,
+    LabStatus,
+)
+
+PROVIDERS: Mapping[str, Factory] = {"container": ContainerProvider.of_machine}
+"""By name, the best first."""
+
+BOOT_SECONDS = 90.0
+HEALTH_SECONDS = 15.0
+"""How long a host that runs already may take to answer before it is booted anew."""
+LOCK_SECONDS = 900.0
+FORKS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Labs:
+    """The labs of this machine. Raises LabError where a method cannot even begin; what fails on a host is in the result."""
+
+    system: System = field(default_factory=System)
+    folder: Path = LABS
+    locks: Path = Path("/run/lock")
+    providers: Mapping[str, Factory] = field(default_factory=lambda: PROVIDERS)
+
+    def up(self, lab: LabSpec, progress: Progress) -> LabResult:
+        """Make and boot what is not up; hosts that are well are left alone."""
+        chosen = choose(lab.provider, self.providers, self.system)
+        progress(lab.name, f"provider {chosen.provider.name}: {chosen.why}")
+        with self._lock(lab):
+            site = self._begin(lab, chosen.provider, progress)
+            chosen.provider.open(site)
+            results = self._each([host.name for host in lab.hosts], self._raiser(site, chosen.provider))
+            self._write_known_hosts(site)
+            self._tell_of_strangers(site)
+        return LabResult(lab.name, results)
+
+    def down(self, lab: LabSpec, progress: Progress) -> LabResult | None:
+        """Remove every trace; None where there is none. Goes on where something fails, and then keeps the state."""
+        if not self._site(lab, progress).state.path.parent.exists():
+            return None
+        with self._lock(lab):
+            site = self._site(lab, progress)
+            state = site.state.read()
+            if state is None:
+                remove_tree(site.state.path.parent, self.system)
+                self._remove_empty_folders()
+                return None
+            self._refuse_stranger(lab, state)
+            provider = choose(state.provider, self.providers, self.system).provider
+            result = LabResult(lab.name, self._each(list(state.hosts), self._remover(site, provider)))
+            return self._finish(site, provider, state, result) if result.ok else result
+
+    def status(self, lab: LabSpec) -> LabStatus:
+        """How each host stands: those of the inventory, then those that are only here."""
+        state = self._site(lab, _silent).state.read()
+        if state is None:
+            rows = [HostStatus(host.name, str(host.address), HostStanding.ABSENT) for host in lab.hosts]
+            return LabStatus(lab.name, lab.inventory, None, tuple(rows))
+        names = dict.fromkeys([*(host.name for host in lab.hosts), *state.hosts])
+        return LabStatus(
+            lab.name, lab.inventory, state.provider, tuple(self._standing(lab, state, name) for name in names)
+        )
+
+    # --- up
+
+    def _begin(self, lab: LabSpec, provider: Provider, progress: Progress) -> Site:
+        """The state file, and the key that the hosts let in."""
+        site = self._site(lab, progress)
+        state = site.state.read()
+        if state is None:
+            site.state.write(LabState(lab.name, str(lab.inventory.resolve()), provider.name))
+        else:
+            self._refuse_stranger(lab, state)
+            if state.provider != provider.name:
+                raise LabError(
+                    f"The lab {lab.name} is up with provider {state.provider}, not {provider.name}.",
+                    f"Run `labctl lab down {lab.inventory}` first.",
+                )
+        first = lab.hosts[0]
+        if any(
+            (host.key_file, host.known_hosts) != (first.key_file, first.known_hosts) for host in lab.hosts
+        ):
+            raise LabError(
+                f"The hosts of {lab.inventory} have different key or known_hosts files.",
+                "Set ansible_ssh_private_key_file and labctl_known_hosts once, for all of them.",
+            )
+        made = not first.key_file.exists()
+        key_file, known_hosts = str(first.key_file.resolve()), str(first.known_hosts.resolve())
+        site.state.update(
+            lambda state: replace(
+                state, key_file=key_file, known_hosts=known_hosts, key_made=made or state.key_made
+            )
+        )
+        if made:
+            make_key(Path(key_file), f"labctl lab {lab.name}", self.system)
+        return site
+
+    def _raiser(self, site: Site, provider: Provider) -> Callable[[str], str]:
+        hosts = {host.name: host for host in site.lab.hosts}
+
+        def raise_host(name: str) -> str:
+            host = hosts[name]
+            made = provider.make(site, host)
+            if not made and self._alive(site, name):
+                if self._wait_ready(site, provider, host, HEALTH_SECONDS) is None:
+                    site.progress(name, f"already up at {host.address}")
+                    return "untouched"
+                site.progress(name, "does not answer: it is booted anew")
+                provider.stop(site, name)
+            site.progress(name, "booting")
+            provider.boot(site, host)
+            if lacking := self._wait_ready(site, provider, host, BOOT_SECONDS):
+                raise LabError(
+                    f"{name} was not up after {BOOT_SECONDS:.0f} seconds: it still waits for {lacking}.",
+                    "Try `labctl lab up` once more, or start over with `labctl lab down`.",
+                )
+            site.progress(name, f"up at {host.address}")
+            return "made" if made else "booted"
+
+        return raise_host
+
+    def _wait_ready(self, site: Site, provider: Provider, host: LabHost, seconds: float) -> str | None:
+        """None when its SSH server has said its banner and its system is up; else what is lacking."""
+        lacking: list[str | None] = [None]
+
+        def ready() -> bool:
+            if not self._alive(site, host.name):
+                raise LabError(
+                    f"{host.name} ended while it booted.",
+                    f"What it said: {site.state.path.parent / host.name / 'boot.log'}",
+                )
+            address, port = provider.address(host)
+            lacking[0] = None if banner(address, port) else f"an SSH server at {address}:{port}"
+            lacking[0] = lacking[0] or provider.booting(site, host)
+            return lacking[0] is None
+
+        self.system.clock.wait_until(ready, seconds)
+        return lacking[0]
+
+    def _write_known_hosts(self, site: Site) -> None:
+        """From what the state knows, never by asking a host."""
+        state = site.state.read()
+        if state and state.known_hosts:
+            known = {
+                host_pattern(host.address, host.port): host.host_key
+                for host in state.hosts.values()
+                if host.host_key
+            }
+            remember(Path(state.known_hosts), known)
+
+    def _tell_of_strangers(self, site: Site) -> None:
+        state = site.state.read()
+        wanted = {host.name for host in site.lab.hosts}
+        gone = [name for name in (state.hosts if state else ()) if name not in wanted]
+        for name in gone:
+            site.progress(name, "is no longer in the inventory; `labctl lab down` removes it")
+
+    # --- down
+
+    def _remover(self, site: Site, provider: Provider) -> Callable[[str], str]:
+        def remove_host(name: str) -> str:
+            site.progress(name, "shutting down")
+            provider.stop(site, name)
+            site.progress(name, "removing")
+            provider.remove(site, name)
+            site.progress(name, "removed")
+            return "removed"
+
+        return remove_host
+
+    def _finish(self, site: Site, provider: Provider, was: LabState, result: LabResult) -> LabResult:
+        """What the hosts shared, then the keys, then the state itself."""
+        try:
+            provider.close(site, last=not self._others(site))
+            self._remove_keys(site, was)
+            remove_tree(site.state.path.parent, self.system)
+        except LabctlError as error:
+            return replace(result, problems=(str(error),))
+        self._remove_empty_folders()
+        return result
+
+    def _remove_keys(self, site: Site, was: LabState) -> None:
+        """Our lines of known_hosts, and the key if it is ours; then their folders as far as they are empty."""
+        described = {host_pattern(str(host.address), host.port) for host in site.lab.hosts}
+        made = {host_pattern(host.address, host.port) for host in was.hosts.values()}
+        if was.known_hosts:
+            forget(Path(was.known_hosts), described | made)
+        if was.key_file and was.key_made:
+            Path(was.key_file).unlink(missing_ok=True)
+            Path(f"{was.key_file}.pub").unlink(missing_ok=True)
+        for path in filter(None, (was.known_hosts, was.key_file)):
+            folder = Path(path).parent
+            top = next((parent for parent in (folder, *folder.parents) if parent.name == ".labctl"), None)
+            if top:
+                remove_empty(folder, top)
+
+    def _remove_empty_folders(self) -> None:
+        remove_empty(self.folder, self.folder.parent)
+
+    def _others(self, site: Site) -> bool:
+        return any(path != site.state.path for path in self.folder.glob("*/state.json"))
+
+    # --- status
+
+    def _standing(self, lab: LabSpec, state: LabState, name: str) -> HostStatus:
+        known = state.hosts.get(name)
+        if known is None:
+            address = next(str(host.address) for host in lab.hosts if host.name == name)
+            return HostStatus(name, address, HostStanding.ABSENT)
+        if not known.made:
+            reason = "it was begun and not finished: `labctl lab up` starts over"
+            return HostStatus(name, known.address, HostStanding.STOPPED, reason=reason)
+        if known.process is None or not self.system.processes.alive(known.process):
+            reason = "its process is gone: `labctl lab up` boots it"
+            return HostStatus(name, known.address, HostStanding.STOPPED, reason=reason)
+        pid = known.process.pid
+        if banner(known.address, known.port):
+            return HostStatus(name, known.address, HostStanding.RUNNING, pid, known.since)
+        reason = "its SSH server does not answer"
+        return HostStatus(name, known.address, HostStanding.UNHEALTHY, pid, known.since, reason)
+
+    # --- all of them
+
+    def _site(self, lab: LabSpec, progress: Progress) -> Site:
+        return Site(lab, StateFile.of(lab.name, self.folder), self.system, progress)
+
+    def _lock(self, lab: LabSpec) -> AbstractContextManager[int]:
+        path = self.locks / f"labctl-lab-{lab.name}.lock"
+        return locked(path, f"the lab {lab.name}", self.system.clock, LOCK_SECONDS, keep=False)
+
+    def _alive(self, site: Site, name: str) -> bool:
+        state = site.state.read()
+        return bool(state and name in state.hosts and self.system.processes.alive(state.hosts[name].process))
+
+    def _refuse_stranger(self, lab: LabSpec, state: LabState) -> None:
+        """A lab belongs to one inventory file, as long as that exists."""
+        if state.inventory != str(lab.inventory.resolve()) and Path(state.inventory).exists():
+            raise LabError(
+                f"The lab {lab.name} on this machine belongs to {state.inventory}, not to {lab.inventory}.",
+                f"Take it down with `labctl lab down {state.inventory}`, or give this one another labctl_lab.name.",
+            )
+
+    def _each(self, names: list[str], act: Callable[[str], str]) -> tuple[HostResult, ...]:
+        """``act`` on all hosts at the same time; an interrupt makes every wait end."""
+
+        def one(name: str) -> HostResult:
+            try:
+                return HostResult(name, act(name))
+            except LabError as error:
+                return HostResult(name, None, str(error))
+
+        with ThreadPoolExecutor(max_workers=FORKS) as pool:
+            try:
+                return tuple(pool.map(one, names))
+            except BaseException:
+                self.system.clock.stop()
+                raise
+
+
+def banner(address: str, port: int, seconds: float = 2.0) -> bool:
+    """Whether an SSH server says who it is there."""
+    try:
+        with socket.create_connection((address, port), timeout=seconds) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _silent(who: str, what: str) -> None:
+    pass

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`labctl_lab` and the connection variables of an inventory -> LabSpec, strictly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from orchestrator.load.inventory import endpoint_of
+from orchestrator.model.errors import ConfigError
+from orchestrator.model.inventory import Host, Inventory
+from orchestrator.model.lab import LabHost, LabSpec
+
+VARIABLE = "labctl_lab"
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,26}[a-z0-9])?")
+_BRIDGE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
+_RELEASE = re.compile(r"[a-z]+")
+_KNOWN = ("name", "provider", "bridge", "subnet", "gateway", "release", "mirror", "packages")
+
+
+def lab_spec(inventory: Inventory) -> LabSpec:
+    """The lab that ``inventory`` describes: its hosts that have `labctl_lab`.
+
+    Raises ConfigError, with the place of the variable: no such host, an unknown key, a value that does not fit, two
+    hosts with one address, an address outside the subnet, hosts that disagree.
+    """
+    hosts = [host for host in inventory.hosts if VARIABLE in host.vars]
+    if not hosts:
+        raise ConfigError(
+            f"no host has the variable {VARIABLE}, so there is no local lab to make.",
+            file=inventory.path,
+            hint="`labctl lab new` writes an inventory that has it; real machines need no lab.",
+        )
+    reader = _Reader(inventory, hosts[0], hosts[0].vars[VARIABLE])
+    for host in hosts[1:]:
+        if host.vars[VARIABLE] != reader.settings:
+            raise _Reader(inventory, host, None).error(
+                None, f"differs from that of {hosts[0].name}: an inventory describes one lab."
+            )
+    subnet = reader.subnet()
+    gateway = reader.gateway(subnet)
+    return LabSpec(
+        name=reader.name(),
+        inventory=inventory.path,
+        hosts=_hosts(inventory, hosts, subnet, gateway),
+        bridge=reader.matching("bridge", _BRIDGE, "an interface's name: a letter, then at most 14 more"),
+        subnet=subnet,
+        gateway=gateway,
+        release=reader.matching(
+            "release", _RELEASE, "a Debian release's code name, such as trixie", "trixie"
+        ),
+        provider=reader.text("provider"),
+        mirror=reader.text("mirror"),
+        packages=reader.packages(),
+    )
+
+
+def _hosts(
+    inventory: Inventory, hosts: Sequence[Host], subnet: IPv4Network, gateway: IPv4Address
+) -> tuple[LabHost, ...]:
+    found: list[LabHost] = []
+    taken = {gateway: "the gateway"}
+    for host in hosts:
+        reader = _Reader(inventory, host, None)
+        lab_host = _host(inventory, host, reader)
+        if lab_host.address not in subnet:
+            raise reader.error(None, f"{lab_host.address} is not in {subnet}.", variable="ansible_host")
+        if lab_host.address in (subnet.network_address, subnet.broadcast_address):
+            raise reader.error(
+                None, f"{lab_host.address} stands for the network itself.", variable="ansible_host"
+            )
+        if lab_host.address in taken:
+            raise reader.error(
+                None, f"{lab_host.address} is already {taken[lab_host.address]}.", variable="ansible_host"
+            )
+        taken[lab_host.address] = f"that of {host.name}"
+        found.append(lab_host)
+    return tuple(found)
+
+
+def _host(inventory: Inventory, host: Host, reader: _Reader) -> LabHost:
+    endpoint = endpoint_of(host, inventory)
+    if not _LABEL.fullmatch(host.name):
+        raise ConfigError(
+            f"{host.name} cannot be a lab host's name: lower-case letters, digits and hyphens, at most 28.",
+            file=host.file or inventory.path,
+            key=host.name,
+        )
+    try:
+        address = IPv4Address(endpoint.address)
+    except ValueError:
+        raise reader.error(
+            None, f"'{endpoint.address}' is not an IPv4 address.", variable="ansible_host"
+        ) from None
+    if endpoint.key_file is None:
+        raise reader.error(
+            None, "is missing: a lab host is made with a key.", variable="ansible_ssh_private_key_file"
+        )
+    if endpoint.known_hosts is None:
+        raise reader.error(
+            None, "is missing: a lab writes its hosts' keys there.", variable="labctl_known_hosts"
+        )
+    if endpoint.user not in (None, "root"):
+        raise reader.error(None, "a lab host's user is root.", variable="ansible_user")
+    return LabHost(host.name, address, endpoint.port or 22, "root", endpoint.key_file, endpoint.known_hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """`labctl_lab` of one host, key by key."""
+
+    inventory: Inventory
+    host: Host
+    raw: Any
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        if not isinstance(self.raw, dict):
+            raise self.error(None, "must be a mapping.", hint=f"Its keys: {', '.join(_KNOWN)}.")
+        for key in self.raw:
+            if key not in _KNOWN:
+                raise self.error(
+                    str(key), "is not a key that is known here.", hint=f"Known: {', '.join(_KNOWN)}."
+                )
+        return self.raw
+
+    def text(self, key: str, default: str | None = None) -> str | None:
+        value = self.settings.get(key, default)
+        if value is None or (isinstance(value, str) and value):
+            return value
+        raise self.error(key, "must be a text.")
+
+    def matching(self, key: str, pattern: re.Pattern[str], what: str, default: str | None = None) -> str:
+        value = self.text(key, default)
+        if value is None:
+            raise self.error(key, f"is missing: {what}.")
+        if not pattern.fullmatch(value):
+            raise self.error(key, f"'{value}' is not {what}.")
+        return value
+
+    def name(self) -> str:
+        """`name`, else the file's stem."""
+        stem = re.sub(r"[^a-z0-9]+", "-", self.inventory.path.stem.lower()).strip("-")[:28].strip("-")
+        what = "a lab's name: lower-case letters, digits and hyphens, at most 28"
+        return self.matching("name", _LABEL, what, stem or "lab")
+
+    def subnet(self) -> IPv4Network:
+        text = self.text("subnet")
+        if text is None:
+            raise self.error(
+                "subnet", "is missing: a private network of the lab's own, such as 10.231.7.0/24."
+            )
+        try:
+            subnet = IPv4Network(text)
+        except ValueError as error:
+            raise self.error("subnet", f"'{text}' is not an IPv4 network: {error}.") from None
+        if not subnet.is_private or subnet.prefixlen > 29:
+            raise self.error(
+                "subnet", f"{subnet} must be private, and have room for hosts (a prefix up to 29)."
+            )
+        return subnet
+
+    def gateway(self, subnet: IPv4Network) -> IPv4Address:
+        text = self.text("gateway", str(subnet.network_address + 1))
+        try:
+            gateway = IPv4Address(text or "")
+        except ValueError:
+            raise self.error("gateway", f"'{text}' is not an IPv4 address.") from None
+        if gateway not in subnet or gateway in (subnet.network_address, subnet.broadcast_address):
+            raise self.error("gateway", f"{gateway} is not an address in {subnet}.")
+        return gateway
+
+    def packages(self) -> tuple[str, ...]:
+        value = self.settings.get("packages") or []
+        good = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+        if isinstance(value, list) and all(isinstance(item, str) and good.fullmatch(item) for item in value):
+            return tuple(value)
+        raise self.error("packages", "must be a list of Debian packages' names.")
+
+    def error(
+        self, key: str | None, message: str, *, variable: str = VARIABLE, hint: str | None = None
+    ) -> ConfigError:
+        """At the line of the key where it stands in the file as written, else at the variable's, else at the file."""
+        name = f"{self.host.name}.{variable}" + (f".{key}" if key else "")
+        origin = self.host.origins.get(variable)
+        if origin is None:
+            return ConfigError(message, file=self.host.file or self.inventory.path, key=name, hint=hint)
+        line, column = _place(origin.file, origin.line, key) or (origin.line, origin.column)
+        return ConfigError(message, file=origin.file, line=line, column=column, key=name, hint=hint)
+
+
+def _place(file: Path, line: int, key: str | None) -> tuple[int, int] | None:
+    """Where ``key`` stands below the variable that begins at ``line`` of ``file``; None where it does not."""
+    from orchestrator.load.document import load_document
+
+    if key is None:
+        return None
+    places = [
+        place
+        for path, place in load_document(file).key_places.items()
+        if path[-2:] == (VARIABLE, key) and place.line >= line
+    ]
+    first = min(places, key=lambda place: place.line, default=None)
+    return (first.line, first.column) if first else None

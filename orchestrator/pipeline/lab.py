@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab's story: read the inventory, then make, inspect or remove the local hosts that it describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.lab.lifecycle import Labs
+from orchestrator.lab.system import Progress
+from orchestrator.load.inventory import load_inventory
+from orchestrator.load.lab import lab_spec
+from orchestrator.model.errors import LabError
+from orchestrator.model.lab import LabHost, LabResult, LabSpec, LabStatus
+
+
+def read_lab(inventory: Path) -> LabSpec:
+    """Raises ConfigError."""
+    return lab_spec(load_inventory(inventory))
+
+
+def lab_up(inventory: Path, progress: Progress, labs: Labs | None = None) -> LabResult:
+    """Make and boot what is not up. Raises ConfigError, LabError; what failed on a host is in the result."""
+    return (labs or Labs()).up(read_lab(inventory), progress)
+
+
+def lab_down(inventory: Path, progress: Progress, labs: Labs | None = None) -> LabResult | None:
+    """Remove every trace of it; None where there was none. Raises ConfigError, LabError."""
+    return (labs or Labs()).down(read_lab(inventory), progress)
+
+
+def lab_status(inventory: Path, labs: Labs | None = None) -> LabStatus:
+    """Raises ConfigError, LabError."""
+    return (labs or Labs()).status(read_lab(inventory))
+
+
+def ssh_command(inventory: Path, name: str, command: tuple[str, ...]) -> list[str]:
+    """OpenSSH's command line to a lab host, its key checked. Raises ConfigError; LabError where there is no such host."""
+    lab = read_lab(inventory)
+    host = next((host for host in lab.hosts if host.name == name), None)
+    if host is None:
+        names = ", ".join(host.name for host in lab.hosts)
+        raise LabError(f"There is no lab host {name} in {inventory}.", f"There is: {names}.")
+    if not host.key_file.exists():
+        raise LabError(f"The lab {lab.name} is not up.", f"Run `labctl lab up {inventory}`.")
+    return [*_ssh(host), *command]
+
+
+def _ssh(host: LabHost) -> list[str]:
+    options = {
+        "IdentitiesOnly": "yes",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": f'"{host.known_hosts}"',
+        "GlobalKnownHostsFile": "/dev/null",
+        "ConnectTimeout": "10",
+        "LogLevel": "ERROR",
+    }
+    flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    return ["ssh", "-i", str(host.key_file), "-p", str(host.port), *flags, f"{host.user}@{host.address}"]
