@@ -80,11 +80,11 @@ def parse_mode(mode: str | int, current: int, directory: bool) -> int:
     except ValueError:
         bits = current
         for clause in mode.split(","):
-            bits = _apply_clause(clause.strip(), bits, current, directory, mode)
+            bits = _apply_clause(clause.strip(), bits, directory, mode)
         return bits
 
 
-def _apply_clause(clause: str, bits: int, before: int, directory: bool, mode: str) -> int:
+def _apply_clause(clause: str, bits: int, directory: bool, mode: str) -> int:
     match = _CLAUSE.match(clause)
     if match is None:
         raise ModuleFailure(f"mode {mode!r} is neither octal nor symbolic (as in 'u=rwX,g-w').")
@@ -93,7 +93,7 @@ def _apply_clause(clause: str, bits: int, before: int, directory: bool, mode: st
     mask = 0o7777 if match[1] else 0o7777 & ~current_umask()
     for operator, permissions in _ACTION.findall(match[2]):
         touched = sum(0o7 << _SHIFT[user] for user in set(users)) | _special("st", users)
-        value = _value(permissions, users, bits, before, directory) & mask
+        value = _value(permissions, users, bits, directory) & mask
         if operator == "+":
             bits |= value
         elif operator == "-":
@@ -104,14 +104,14 @@ def _apply_clause(clause: str, bits: int, before: int, directory: bool, mode: st
     return bits
 
 
-def _value(permissions: str, users: str, bits: int, before: int, directory: bool) -> int:
+def _value(permissions: str, users: str, bits: int, directory: bool) -> int:
     value = _special(permissions, users)
     for user in users:
         for letter in permissions:
             if letter in _SHIFT:
                 value |= (bits >> _SHIFT[letter] & 0o7) << _SHIFT[user]
             elif letter == "X":
-                value |= (0o1 << _SHIFT[user]) if directory or before & 0o111 else 0
+                value |= (0o1 << _SHIFT[user]) if directory or bits & 0o111 else 0
             elif letter in "rwx":
                 value |= {"r": 0o4, "w": 0o2, "x": 0o1}[letter] << _SHIFT[user]
     return value

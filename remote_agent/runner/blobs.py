@@ -37,7 +37,7 @@ class BlobStore:
         try:
             if path.stat().st_size == ref.size and sha256_file(path) == ref.sha256:
                 return path, False
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None, False
         path.unlink()
         return None, True

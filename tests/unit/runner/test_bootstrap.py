@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command and the zip that bring the runner onto a host."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remote_agent.contract.bootstrap import COMMAND, MISSING, TOO_OLD, payload, program
+from remote_agent.contract.wire import MAGIC, WireError, read_hello
+
+
+def test_same_files_make_the_same_bytes_in_any_order() -> None:
+    files = {"b.py": b"2", "a.py": b"1"}
+    assert payload(files) == payload(dict(reversed(files.items())))
+
+
+def test_the_length_line_tells_the_zip_s_size() -> None:
+    line, _, rest = payload({"a.py": b"1"}).partition(b"\n")
+    assert int(line) == len(rest)
+    assert zipfile.ZipFile(io.BytesIO(rest)).read("a.py") == b"1"
+
+
+def test_only_what_the_runner_needs_travels() -> None:
+    names = set(program())
+    assert {
+        "remote_agent/__init__.py",
+        "remote_agent/runner/main.py",
+        "remote_agent/runner/modules/copy.py",
+    } <= names
+    assert not [
+        name
+        for name in names
+        if "/agent/" in name or "/cri/" in name or "bootstrap" in name or "journal" in name
+    ]
+
+
+def test_the_controller_can_pack_the_runner_without_importing_it() -> None:
+    script = (
+        "import sys; from remote_agent.contract.bootstrap import program; program();"
+        "print([name for name in sys.modules if name.startswith(('remote_agent.runner', 'remote_agent.host'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_host_without_python_gets_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        shlex.split(COMMAND), env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == MISSING
+    assert (
+        done.stderr
+        == "labctl: python3 is missing on this host: install it (apt-get install python3) and try again.\n"
+    )
+
+
+def test_an_old_python_gets_one_sentence() -> None:
+    inner = shlex.split(shlex.split(COMMAND)[2])[-1]
+    script = f"import sys; sys.version_info = (3, 9, 2); exec({inner!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == TOO_OLD
+    assert (
+        done.stderr
+        == "labctl: python3 on this host is 3.9, and labctl needs 3.11 or newer (Debian 12 and 13 have it).\n"
+    )
+
+
+def test_a_torn_program_is_not_started() -> None:
+    done = subprocess.run(
+        shlex.split(COMMAND), input=payload(program())[:-1], capture_output=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stdout == b""
+    assert b"before the runner had arrived" in done.stderr
+
+
+def test_hello_comes_from_memory_alone(controller: Any) -> None:
+    assert controller.hello()["python"].startswith("3.")
+    opened = Path(f"/proc/{controller.process.pid}/fd").iterdir()
+    assert any("memfd:labctl-runner" in str(descriptor.readlink()) for descriptor in opened)
+    assert controller.end() == 0
+
+
+@pytest.mark.parametrize("noise", [b"", b"Welcome!\nmail: 3\n", b"no newline at the end: "])
+def test_what_a_login_shell_prints_is_passed_over(noise: bytes) -> None:
+    stream = io.BytesIO(noise + MAGIC + b'{"type":"hello","python":"3.13.5"}\n')
+    assert read_hello(stream) == {"type": "hello", "python": "3.13.5"}
+
+
+def test_a_host_that_says_something_else_is_quoted() -> None:
+    with pytest.raises(WireError, match="This account is currently not available"):
+        read_hello(io.BytesIO(b"This account is currently not available.\n"))
+
+
+def test_endless_noise_ends() -> None:
+    with pytest.raises(WireError, match="no runner answered"):
+        read_hello(io.BytesIO(b"spam\n" * 300_000))
