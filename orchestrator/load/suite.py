@@ -10,7 +10,8 @@ A suite is a YAML file. Touchstone's keys mean what they mean there, and its fil
     scale    given to the benchmarks that have a parameter of that name
     output   accepted and not used: what a run leaves stands in its own folder
 
-and ours:
+A name that a filter gives in full may also be one of a family that the catalogue shows only the usual members of
+(``scalability.runtime.20``). And ours:
 
     description   one line for `labctl list`
     baseline      the combination that the others are compared with (default: the first)
@@ -25,7 +26,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +39,7 @@ from orchestrator.model.run import BenchmarkPlan, Suite
 from remote_agent.contract.benchmark import Benchmark
 
 DEFAULT_BLOCKS = 20
+Find = Callable[[str], Benchmark]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 _Names = Annotated[list[_Name], Field(min_length=1)]
 _Count = Annotated[int, Field(ge=1)]
@@ -95,8 +98,11 @@ def find_suite(wanted: str, folders: Sequence[Path]) -> Path:
     )
 
 
-def load_suite(path: Path, catalogue: Sequence[Benchmark]) -> Suite:
-    """Read and check a suite against the benchmarks that there are. Raises ConfigError with file, line and key."""
+def load_suite(path: Path, catalogue: Sequence[Benchmark], find: Find | None = None) -> Suite:
+    """Read and check a suite against the benchmarks that there are. Raises ConfigError with file, line and key.
+
+    ``find`` gives also those that the catalogue does not list, by their full name; it raises KeyError for others.
+    """
     document = load_document(path)
     if not isinstance(document.value, dict):
         raise document.error((), "a suite is a mapping with at least cri, oci, and filter or benchmarks.")
@@ -106,7 +112,7 @@ def load_suite(path: Path, catalogue: Sequence[Benchmark]) -> Suite:
         name=path.stem,
         cri=tuple(file.cri),
         oci=tuple(file.oci),
-        benchmarks=_plans(document, file, {benchmark.name: benchmark for benchmark in catalogue}),
+        benchmarks=_plans(document, file, _with_named(file, catalogue, find)),
         baseline=file.baseline,
         description=file.description,
     )
@@ -120,6 +126,16 @@ def matches(pattern: re.Pattern[str], name: str) -> bool:
     """Does the filter select the benchmark: is the whole name matched, or the whole of its first parts?"""
     parts = name.split(".")
     return any(pattern.fullmatch(".".join(parts[:count])) for count in range(1, len(parts) + 1))
+
+
+def _with_named(file: _SuiteFile, catalogue: Sequence[Benchmark], find: Find | None) -> dict[str, Benchmark]:
+    """The catalogue, and behind it what the file names in full and only ``find`` knows."""
+    known = {benchmark.name: benchmark for benchmark in catalogue}
+    for name in (*file.filter, *file.benchmarks):
+        if find is not None and name not in known:
+            with suppress(KeyError):
+                known[name] = find(name)
+    return known
 
 
 def _check_names(document: Document, file: _SuiteFile) -> None:

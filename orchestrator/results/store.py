@@ -151,7 +151,7 @@ class RunStore:
 
 def new_run_id(suite: str, now: datetime, token: str | None = None) -> str:
     """Like 20261123-224501-demo-ab12: sorts by UTC time, and two runs of one second differ."""
-    name = re.sub(r"[^A-Za-z0-9_.]+", "-", suite).strip("-.") or "suite"
+    name = re.sub(r"[^A-Za-z0-9_.]+", "-", suite).strip("-.")[:60] or "suite"
     return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{name}-{token or secrets.token_hex(2)}"
 
 

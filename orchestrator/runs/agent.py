@@ -12,22 +12,16 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import grpc
 
-from orchestrator.model.errors import ConnectionLost, HostError, LabctlError, UsageError
+from orchestrator.model.errors import ConnectionLost, HostError, LabctlError
 from orchestrator.model.run import Combination, RunSpec
 from remote_agent.gen.labctl.agent.v1 import agent_pb2 as pb
 from remote_agent.gen.labctl.agent.v1 import agent_pb2_grpc as pb_grpc
 
 T = TypeVar("T")
-
-CRI_SOCKETS: Mapping[str, str] = {
-    "containerd": "/run/containerd/containerd.sock",
-    "crio": "/run/crio/crio.sock",
-}
-"""Where the CRI runtimes listen. The host variable ``labctl_cri_sockets`` (a mapping) goes before it."""
 
 _GONE = {
     grpc.StatusCode.UNAVAILABLE,
@@ -77,19 +71,6 @@ class FailedCheck:
     hint: str | None
 
 
-def socket_of(cri: str, host_vars: Mapping[str, Any]) -> str:
-    """The path of the CRI's socket on a host. Raises UsageError: nobody said where it listens."""
-    own = host_vars.get("labctl_cri_sockets")
-    path = own.get(cri) if isinstance(own, Mapping) else None
-    path = path or CRI_SOCKETS.get(cri)
-    if path is None:
-        raise UsageError(
-            f"It is not known where the CRI runtime {cri!r} listens.",
-            f"Known are {', '.join(CRI_SOCKETS)}; name others in the inventory: labctl_cri_sockets: {{{cri}: /run/...}}.",
-        )
-    return str(path)
-
-
 class AgentClient:
     """A connection to one host's agent. Every call has a deadline of ``timeout`` seconds but `attach`, which lasts as the run."""
 
@@ -98,7 +79,12 @@ class AgentClient:
         self._timeout = timeout
         self._channel = grpc.insecure_channel(
             f"unix:{socket}",
-            options=[("grpc.default_authority", "localhost"), ("grpc.max_receive_message_length", 64 << 20)],
+            options=[
+                ("grpc.default_authority", "localhost"),
+                ("grpc.max_receive_message_length", 64 << 20),
+                ("grpc.initial_reconnect_backoff_ms", 200),
+                ("grpc.max_reconnect_backoff_ms", 1000),
+            ],
         )
         self._stub = pb_grpc.AgentStub(self._channel)
 
@@ -113,6 +99,11 @@ class AgentClient:
     def close(self) -> None:
         """Also ends an `attach` that is under way."""
         self._channel.close()
+
+    def wait_until_it_answers(self, seconds: float) -> str:
+        """The agent's version. It may just be starting; raises ConnectionLost after ``seconds``."""
+        request = pb.InfoRequest()
+        return self._call(lambda: self._stub.Info(request, timeout=seconds, wait_for_ready=True)).version
 
     def preflight(self, combinations: Sequence[Combination], sockets: Mapping[str, str]) -> list[FailedCheck]:
         """What stands against the run on this host; nothing: it may begin."""

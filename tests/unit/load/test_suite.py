@@ -10,6 +10,7 @@ import pytest
 from orchestrator.load.suite import find_suite, list_suites, load_suite
 from orchestrator.model.errors import ConfigError, UsageError
 from orchestrator.model.run import BenchmarkPlan, Suite
+from remote_agent.benchmarks import registry
 from remote_agent.contract.benchmark import Benchmark
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -77,6 +78,18 @@ def test_what_is_set_for_one_benchmark_goes_before_what_is_set_for_all(tmp_path:
     )
 
 
+def test_a_member_of_a_family_is_found_by_its_full_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        f"{HEAD}filter: [scalability.runtime.7, operations]\nbenchmarks: {{scalability.runtime.20: }}\n"
+    )
+    suite = load_suite(tmp_path / "mine.yaml", registry.catalogue(), registry.find)
+    assert [plan.name for plan in suite.benchmarks] == [
+        "operations.container.lifecycle",
+        "scalability.runtime.7",
+        "scalability.runtime.20",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "place", "says"),
     [
@@ -133,7 +146,7 @@ def test_a_suite_is_found_by_name_in_the_first_folder_that_has_it_or_by_path(tmp
 
 @pytest.mark.parametrize("path", list_suites([ROOT / "suites"]).values(), ids=lambda path: path.stem)
 def test_the_suites_that_labctl_brings_are_valid(path: Path) -> None:
-    suite = load_suite(path, CATALOGUE)
+    suite = load_suite(path, registry.catalogue())
     assert suite.description
     assert suite.baseline == "containerd/runc"
     assert all(plan.blocks >= 6 for plan in suite.benchmarks)

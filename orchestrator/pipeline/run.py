@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run, from the suite that is asked for to the digest of its journals. Read top to bottom.
+
+plan_run     suite + inventory -> what will be executed where (RunSpec), everything checked that can be checked at once
+start_run    a folder with run.json, and a conductor of its own that outlives the terminal
+conduct_run  the conductor: reach every host, execute in turns, pull the journals, digest them
+resume_run   a conductor again, where the last one is gone
+cancel_run   the conductor (the one there is, or a new one) ends the run and cleans up
+fetch_run    pull the journals once more, without a conductor
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from orchestrator.load.inventory import load_inventory, select_hosts
+from orchestrator.load.suite import find_suite, load_suite
+from orchestrator.model.errors import RunError, UsageError
+from orchestrator.model.inventory import Host
+from orchestrator.model.run import BenchmarkPlan, RunHost, RunSpec, RunState, Suite
+from orchestrator.results.store import RunFolder, RunStore, new_run_id
+from orchestrator.runs.process import owned, owning, start_detached
+from orchestrator.runs.sockets import socket_of
+from orchestrator.ssh import Results
+from remote_agent.benchmarks.registry import catalogue, find
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody typed. None leaves it to the suite (``runs``, ``baseline``) or to chance (``seed``)."""
+
+    suite: str
+    inventory: Path
+    limit: str | None = None
+    runs: int | None = None
+    seed: int | None = None
+    baseline: str | None = None
+
+
+def plan_run(wanted: Wanted, suites: Sequence[Path], now: datetime | None = None) -> RunSpec:
+    """``suites``: the folders in which a suite's name is looked for. Raises UsageError and ConfigError."""
+    suite = load_suite(find_suite(wanted.suite, suites), catalogue(), find)
+    inventory = load_inventory(wanted.inventory)
+    hosts = select_hosts(inventory, wanted.limit)
+    if not hosts:
+        raise UsageError(
+            f"{wanted.inventory} has no hosts.", "`labctl lab new` writes an inventory that has."
+        )
+    _check_sockets(suite, hosts)
+    now = now or datetime.now(UTC)
+    return RunSpec(
+        id=new_run_id(suite.name, now),
+        suite=suite.name,
+        inventory=str(wanted.inventory.absolute()),
+        created=now.isoformat(timespec="seconds"),
+        seed=secrets.randbits(31) if wanted.seed is None else wanted.seed,
+        hosts=tuple(RunHost(host.name, host.machine) for host in hosts),
+        combinations=suite.combinations,
+        benchmarks=_with_runs(suite.benchmarks, wanted.runs),
+        baseline=_baseline(suite, wanted.baseline),
+        labctl_version=version("labctl"),
+    )
+
+
+def start_run(spec: RunSpec, store: RunStore) -> RunFolder:
+    """Raises ResultError (no folder) and RunError (no conductor)."""
+    folder = store.create(spec)
+    _launch(folder)
+    return folder
+
+
+def conduct_run(folder: RunFolder) -> int:
+    """Own the run until its end; gives its exit code. Somebody else owns it, or it has ended: 0, and nothing is done."""
+    from orchestrator.pipeline.agents import Agents
+    from orchestrator.pipeline.report import digest
+    from orchestrator.runs.conductor import conduct
+
+    with owning(folder.lock) as mine:
+        if not mine or ended(folder) is not None:
+            return 0
+        spec = folder.read_spec()
+        agents = Agents(load_inventory(Path(spec.inventory)), spec)
+        return conduct(spec, folder, agents.reach, lambda: digest(folder.path))
+
+
+def resume_run(folder: RunFolder) -> None:
+    """See that somebody owns the run, if it has not ended. Raises RunError."""
+    if ended(folder) is None and not owned(folder.lock):
+        _launch(folder)
+
+
+def cancel_run(folder: RunFolder) -> None:
+    """Ask for the run's end; who follows its events sees it come. Raises RunError: it has ended."""
+    state = ended(folder)
+    if state is not None:
+        raise RunError(f"The run {folder.id} has ended already ({state.status}).")
+    folder.ask_to_cancel()
+    resume_run(folder)
+
+
+def fetch_run(folder: RunFolder) -> Results[int]:
+    """Pull what the hosts have of the run, and digest it. Gives each host's new bytes, or its error.
+
+    Raises RunError (a conductor owns the run), ResultError.
+    """
+    from orchestrator.pipeline.agents import Agents
+    from orchestrator.pipeline.report import digest
+
+    with owning(folder.lock, patience=0.2) as mine:
+        if not mine:
+            raise RunError(f"The run {folder.id} is under way.", f"`labctl attach {folder.id}` follows it.")
+        spec = folder.read_spec()
+        pulled = Agents(load_inventory(Path(spec.inventory)), spec).fetch(folder.journal)
+        digest(folder.path)
+    return pulled
+
+
+def ended(folder: RunFolder) -> RunState | None:
+    """The run's last state, if it has ended."""
+    state = folder.read_state()
+    return state if state is not None and state.exit_code is not None else None
+
+
+def _launch(folder: RunFolder) -> None:
+    start_detached(["conduct", str(folder.path.absolute())], folder.lock, folder.log)
+
+
+def _check_sockets(suite: Suite, hosts: Sequence[Host]) -> None:
+    for host in hosts:
+        for cri in suite.cri:
+            socket_of(cri, host.vars)
+
+
+def _with_runs(plans: Sequence[BenchmarkPlan], runs: int | None) -> tuple[BenchmarkPlan, ...]:
+    return tuple(plan if runs is None else replace(plan, blocks=runs) for plan in plans)
+
+
+def _baseline(suite: Suite, wanted: str | None) -> str:
+    names = [combination.name for combination in suite.combinations]
+    if wanted is not None and wanted not in names:
+        raise UsageError(
+            f"The baseline {wanted!r} is not in the suite {suite.name}.", f"It has: {', '.join(names)}."
+        )
+    return wanted or suite.baseline or names[0]
