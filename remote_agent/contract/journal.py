@@ -9,7 +9,7 @@ Every record has ``v`` (SCHEMA) and ``type``. Times named ``*_ns`` are the host'
     trial_started  benchmark, block, position, combination, attempt fsynced before the trial: without a `trial` behind it, it is torn
     trial          benchmark, block, position, combination, attempt, warmup, status, reason, samples, start_ns, elapsed_ns,
                    cleanup_ns, leaks
-    block_ended    benchmark, block, noise {counter: delta}
+    block_ended    benchmark, block, noise {counter: delta or null, "loadavg": {before, after}, "missing": {counter: reason}}
     note           level ("info" | "warning"), message, hint
     ended          status ("complete" | "cancelled"), time          last record
 
@@ -25,6 +25,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SCHEMA = 1
+
+
+def record(kind: str, **fields: Any) -> dict[str, Any]:
+    """A record of this schema."""
+    return {"v": SCHEMA, "type": kind, **fields}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Trial:
         return TrialKey(self.benchmark, self.block, self.combination)
 
     def to_json(self) -> dict[str, Any]:
-        return {"v": SCHEMA, "type": "trial", **asdict(self)}
+        return record("trial", **asdict(self))
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Trial:

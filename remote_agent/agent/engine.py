@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The run engine: one worker executes granted steps, one after another; everybody else asks, grants and cancels.
+
+Nothing polls: the worker sleeps on a condition until something is granted.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from remote_agent.agent import VERSION
+from remote_agent.agent.executor import Executor
+from remote_agent.agent.journal import Journal
+from remote_agent.agent.schedule import CloseBlock, DoTrial, Finish, OpenBlock, Progress, Step, next_step
+from remote_agent.agent.spec import RunSpec
+from remote_agent.agent.store import Grants, RunFolder, Store, StoreError
+from remote_agent.benchmarks.bench import Cancelled
+from remote_agent.contract.journal import Leak, Trial, record
+from remote_agent.host.noise import Counters, between
+
+MAX_ATTEMPTS = 5
+"""A trial in which the agent died so often is recorded as failed: it would kill the agent for ever."""
+
+
+class UnknownRun(Exception):
+    """No run of that id is on this host; the text is one sentence."""
+
+
+class Refused(Exception):
+    """It is asked for what does not fit the run as it is known; the text is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """``state``: idle, executing, complete, cancelled. ``trial`` is what is under way, in words."""
+
+    run_id: str
+    state: str
+    granted: Mapping[str, int]
+    done: Mapping[str, int]
+    trial: str
+    journal_size: int
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that this agent has in its hands. The worker alone writes the journal."""
+
+    spec: RunSpec
+    folder: RunFolder
+    journal: Journal
+    progress: Progress
+    grants: Grants
+    begun: bool = False
+    trial: str = ""
+    noise: Counters | None = field(default=None, repr=False)
+
+
+class Engine:
+    """``execute`` is the worker's thread; every other method may be called from any thread and returns at once."""
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        boot_id: Path = Path("/proc/sys/kernel/random/boot_id"),
+    ) -> None:
+        """Takes up every run of the store's; ``broken`` maps a run's folder that cannot be read to the reason."""
+        self._store = store
+        self._executor = executor
+        self._now = now
+        self._boot_id = boot_id.read_text().strip()
+        self._changed = threading.Condition(threading.RLock())
+        self._listeners: list[Callable[[], None]] = []
+        self._closing = False
+        self._runs: dict[str, Run] = {}
+        self.broken: dict[str, str] = {}
+        for folder in store.runs():
+            try:
+                self._take(folder)
+            except (StoreError, OSError) as error:
+                self.broken[folder.path.name] = str(error)
+
+    @property
+    def boot_id(self) -> str:
+        return self._boot_id
+
+    def start(self, spec: RunSpec) -> RunStatus:
+        """Make the run known; the same again changes nothing.
+
+        Raises Refused: another run has that id; StoreError, OSError: it cannot be kept.
+        """
+        with self._changed:
+            try:
+                known = self._run(spec.run_id)
+            except UnknownRun:
+                self._take(self._store.create(spec))
+            else:
+                if known.spec != spec:
+                    raise Refused(f"Run {spec.run_id} is known here with another spec.")
+            return self.status(spec.run_id)
+
+    def grant(self, run_id: str, until: Mapping[str, int], last: bool) -> RunStatus:
+        """Allow each benchmark's blocks below ``until``. Never shrinks. Raises UnknownRun, Refused."""
+        with self._changed:
+            run = self._run(run_id)
+            unknown = until.keys() - {item.name for item in run.spec.benchmarks}
+            if unknown:
+                raise Refused(f"Run {run_id} has no benchmark {', '.join(sorted(unknown))}.")
+            self._allow(run, run.grants.extended(until, last))
+            return self.status(run_id)
+
+    def cancel(self, run_id: str) -> RunStatus:
+        """The run is to end, cleaned up; it has when its state says so. Raises UnknownRun."""
+        with self._changed:
+            run = self._run(run_id)
+            self._allow(run, Grants(run.grants.until, run.grants.last, cancel=True))
+            return self.status(run_id)
+
+    def status(self, run_id: str = "") -> RunStatus:
+        """Of that run, or of the newest. Raises UnknownRun."""
+        with self._changed:
+            run = self._run(run_id or self._newest())
+            until = {item.name: run.grants.until.get(item.name, 0) for item in run.spec.benchmarks}
+            done = {item.name: run.progress.blocks_done(item.name) for item in run.spec.benchmarks}
+            return RunStatus(run.spec.run_id, _state(run), until, done, run.trial, run.journal.size)
+
+    def read(self, run_id: str, offset: int) -> bytes:
+        """Whole lines of the run's journal. Raises UnknownRun, OffsetError."""
+        with self._changed:
+            journal = self._run(run_id).journal
+        return journal.read(offset)
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """``listener`` is called, in the worker's thread, when a journal grew or a status changed; the way to end that."""
+        with self._changed:
+            self._listeners.append(listener)
+        return lambda: self._unsubscribe(listener)
+
+    def close(self) -> None:
+        """The worker ends after the call that is under way; its trial is torn, and redone by the next agent."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    def execute(self) -> None:
+        """The worker: returns after `close`. Raises OSError (the journal cannot be written), StoreError."""
+        while (due := self._wait()) is not None:
+            run, step = due
+            if run.begun:
+                self._do(run, step)
+            else:
+                self._begin(run)
+
+    def _wait(self) -> tuple[Run, Step] | None:
+        """The next step, of the run that was started first among those that have one."""
+        with self._changed:
+            while not self._closing:
+                for run in self._runs.values():
+                    if step := next_step(run.spec, run.grants, run.progress):
+                        return run, step
+                self._changed.wait()
+        return None
+
+    def _begin(self, run: Run) -> None:
+        """Before this agent's first step of the run: what an agent before it left is removed, and said."""
+        first = run.progress.starts == 0
+        resumed = {} if first else {"resumed": True}
+        self._append(
+            run,
+            record("run", run=run.spec.run_id, host=run.spec.host, seed=run.spec.seed, agent=VERSION,
+                   boot_id=self._boot_id, time=self._time(), spec=run.spec.to_json(), **resumed),
+        )  # fmt: skip
+        if run.journal.torn:
+            self._note(run, "info", f"{run.journal.torn} bytes of a torn line were cut off the journal.", "")
+        found = self._executor.clean(run.spec, lambda *words: self._note(run, *words))
+        if found:
+            self._note(
+                run, "info", f"{found} leftover pods and containers were removed before the first trial.", ""
+            )
+        self._against_baseline(run)
+        if not run.progress.fingerprinted:
+            facts = self._executor.fingerprint(run.spec)
+            self._append(run, record("fingerprint", when="before", facts=facts))
+        run.begun = True
+
+    def _against_baseline(self, run: Run) -> None:
+        """The leak audit of a trial that a crash interrupted: against what was there before the run."""
+        baseline = run.folder.baseline()
+        if baseline is None:
+            before = self._executor.snapshot(run.spec)
+            run.folder.save_baseline(sorted((leak.kind, leak.what) for leak in before))
+            return
+        for leak in self._executor.leaks(run.spec, frozenset(Leak(kind, what) for kind, what in baseline)):
+            message = f"An interrupted trial left the {leak.kind} {leak.what}."
+            self._note(run, "warning", message, "`labctl clean` removes leftovers.")
+
+    def _do(self, run: Run, step: Step) -> None:
+        match step:
+            case OpenBlock(benchmark, block, warmup, order):
+                run.noise = self._executor.counters()
+                self._append(
+                    run, record("block", benchmark=benchmark, block=block, warmup=warmup, order=list(order))
+                )
+            case DoTrial():
+                self._trial(run, step)
+            case CloseBlock(benchmark, block):
+                noise = self._noise(run)
+                self._append(run, record("block_ended", benchmark=benchmark, block=block, noise=noise))
+            case Finish(status):
+                self._finish(run, status)
+
+    def _trial(self, run: Run, due: DoTrial) -> None:
+        started = record("trial_started", benchmark=due.benchmark, block=due.block, position=due.position,
+                         combination=due.combination, attempt=due.attempt)  # fmt: skip
+        warmup = ", warm-up" if due.warmup else ""
+        self._append(run, started, f"{due.benchmark}, block {due.block}{warmup}: {due.combination}")
+        if due.attempt > MAX_ATTEMPTS:
+            trial = _given_up(due)
+        else:
+            try:
+                trial = self._executor.trial(
+                    run.spec, due, lambda: self._checkpoint(run), lambda *words: self._note(run, *words)
+                )
+            except Cancelled:
+                return
+        self._append(run, trial.to_json())
+
+    def _checkpoint(self, run: Run) -> None:
+        if self._closing or run.grants.cancel:
+            raise Cancelled
+
+    def _noise(self, run: Run) -> dict[str, Any]:
+        before, run.noise = run.noise, None
+        if before is None:
+            return {"missing": {"block": "the agent was started again in this block"}}
+        return between(before, self._executor.counters())
+
+    def _finish(self, run: Run, status: str) -> None:
+        if status == "complete":
+            facts = self._executor.fingerprint(run.spec)
+            self._append(run, record("fingerprint", when="after", facts=facts))
+        self._executor.finish(run.spec)
+        self._append(run, record("ended", status=status, time=self._time()))
+        run.journal.close()
+
+    def _append(self, run: Run, line: Mapping[str, Any], trial: str = "") -> None:
+        """Journal it, on the disk; then it counts. ``trial`` is what is under way from here on."""
+        run.journal.append(line)
+        with self._changed:
+            run.progress.apply(line)
+            run.trial = trial
+            self._tell()
+
+    def _note(self, run: Run, level: str, message: str, hint: str) -> None:
+        self._append(run, record("note", level=level, message=message, hint=hint or None), run.trial)
+
+    def _allow(self, run: Run, grants: Grants) -> None:
+        if grants != run.grants and not run.progress.ended:
+            run.folder.save_grants(grants)
+            run.grants = grants
+            self._tell()
+
+    def _tell(self) -> None:
+        self._changed.notify_all()
+        for listener in self._listeners:
+            listener()
+
+    def _unsubscribe(self, listener: Callable[[], None]) -> None:
+        with self._changed:
+            self._listeners.remove(listener)
+
+    def _run(self, run_id: str) -> Run:
+        if run_id not in self._runs:
+            raise UnknownRun(f"No run {run_id!r} is on this host." if run_id else "No run is on this host.")
+        return self._runs[run_id]
+
+    def _newest(self) -> str:
+        return next(reversed(self._runs), "")
+
+    def _take(self, folder: RunFolder) -> None:
+        spec = folder.spec()
+        journal = Journal(folder.journal)
+        try:
+            progress = Progress.of(journal.records())
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"{folder.journal}: not a journal of this agent's ({error}).") from error
+        self._runs[spec.run_id] = Run(spec, folder, journal, progress, folder.grants())
+        with self._changed:
+            self._tell()
+
+    def _time(self) -> str:
+        return self._now().isoformat(timespec="seconds")
+
+
+def _state(run: Run) -> str:
+    if run.progress.ended:
+        return run.progress.ended
+    return "executing" if next_step(run.spec, run.grants, run.progress) else "idle"
+
+
+def _given_up(due: DoTrial) -> Trial:
+    reason = f"The agent died in this trial {MAX_ATTEMPTS} times."
+    return Trial(due.benchmark, due.block, due.position, due.combination, due.attempt, due.warmup, "failed", reason,
+                 (), time.monotonic_ns(), 0, 0, ())  # fmt: skip

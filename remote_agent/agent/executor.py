@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Executes one trial on this host's runtimes: prepare, measure, clean up, audit. Only the measuring is timed."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from remote_agent.agent.schedule import DoTrial
+from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
+from remote_agent.benchmarks.bench import Bench, BenchError, Cancelled
+from remote_agent.contract.benchmark import Benchmark
+from remote_agent.contract.journal import Leak, Sample, Trial
+from remote_agent.cri.client import Cri, CriError
+from remote_agent.cri.describe import describe, handler_binaries
+from remote_agent.cri.leftovers import ours, remove_ours
+from remote_agent.cri.pods import Pod, PodPlan, remove_logs
+from remote_agent.host.audit import SETTLE_S, Audit, Snapshot
+from remote_agent.host.fingerprint import fingerprint, with_missing
+from remote_agent.host.noise import Counters, read_counters
+
+LOGS = Path("/run/labctl/logs")
+FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+"""What a mistake in a benchmark's own code raises: its trial fails, the run goes on."""
+
+Note = Callable[[str, str, str], None]
+"""Called with level, message, hint."""
+
+
+class Executor(Protocol):
+    """What the engine needs of a host."""
+
+    def clean(self, spec: RunSpec, note: Note) -> int:
+        """Remove what carries labctl's labels; the number of things that were there."""
+
+    def snapshot(self, spec: RunSpec) -> Snapshot:
+        """What the leak audit sees now, of all of the run's runtimes."""
+
+    def leaks(self, spec: RunSpec, before: Snapshot) -> tuple[Leak, ...]:
+        """What has come since, and does not go."""
+
+    def fingerprint(self, spec: RunSpec) -> Mapping[str, Any]: ...
+
+    def counters(self) -> Counters: ...
+
+    def trial(self, spec: RunSpec, due: DoTrial, checkpoint: Callable[[], None], note: Note) -> Trial:
+        """Execute it. Raises Cancelled, cleaned up, where ``checkpoint`` does; all else is a failed trial."""
+
+    def finish(self, spec: RunSpec) -> None:
+        """Remove what the run as a whole left: its control groups, its connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    samples: tuple[Sample, ...]
+    reason: str | None
+    start_ns: int
+    elapsed_ns: int
+
+
+class CriExecutor:
+    """The real one. ``root`` is / and ``settle_s`` the audit's patience, but in tests."""
+
+    def __init__(self, root: Path = Path("/"), logs: Path = LOGS, settle_s: float = SETTLE_S) -> None:
+        self._root = root
+        self._logs = logs
+        self._settle_s = settle_s
+        self._clients: dict[str, Cri] = {}
+        self._parents: dict[str, str] = {}
+
+    def clean(self, spec: RunSpec, note: Note) -> int:
+        found = 0
+        for cri, sockets in self._runtimes(spec):
+            try:
+                found += len(ours(cri))
+            except CriError as error:
+                note("warning", f"{sockets}: cannot look for leftovers: {error}", "Is the runtime running?")
+                continue
+            for problem in remove_ours(cri):
+                note(
+                    "warning",
+                    f"{sockets}: a leftover cannot be removed: {problem}",
+                    "`labctl clean` tries again.",
+                )
+        remove_logs(self._logs)
+        return found
+
+    def snapshot(self, spec: RunSpec) -> Snapshot:
+        return self._audit(spec, [cri for cri, _ in self._runtimes(spec)], set()).snapshot()
+
+    def leaks(self, spec: RunSpec, before: Snapshot) -> tuple[Leak, ...]:
+        audit = self._audit(spec, [cri for cri, _ in self._runtimes(spec)], set())
+        return audit.leaks(before, self._settle_s)
+
+    def fingerprint(self, spec: RunSpec) -> Mapping[str, Any]:
+        runtimes: dict[str, Any] = {}
+        missing: dict[str, str] = {}
+        binaries: set[str] = set()
+        for combination in spec.combinations:
+            if combination.cri in runtimes:
+                continue
+            try:
+                cri = self._cri(combination.socket)
+                runtimes[combination.cri] = describe(cri)
+                binaries |= handler_binaries(cri.status().config)
+            except CriError as error:
+                runtimes[combination.cri] = None
+                missing[f"runtimes.{combination.cri}"] = str(error)
+        facts = fingerprint(self._root, sorted(binaries))
+        return with_missing({**facts, "runtimes": runtimes}, missing)
+
+    def counters(self) -> Counters:
+        return read_counters(self._root)
+
+    def trial(self, spec: RunSpec, due: DoTrial, checkpoint: Callable[[], None], note: Note) -> Trial:
+        combination, item = spec.combination(due.combination), spec.benchmark(due.benchmark)
+        cri = self._cri(combination.socket)
+        now = time.monotonic_ns()
+        try:
+            if lacking := unsupported(cri, combination):
+                return _trial(due, "unsupported", Measured((), lacking, now, 0), 0, ())
+            plan = self._plan(spec, due, combination, item, cri, checkpoint)
+        except CriError as error:
+            return _trial(due, "failed", Measured((), str(error), now, 0), 0, ())
+        problems: set[str] = set()
+        audit = self._audit(spec, [cri], problems)
+        before = self._ready(cri, audit, plan)
+        try:
+            measured = measure(item, lambda number: Pod(cri, plan, number))
+        finally:
+            begun = time.monotonic_ns()
+            problems |= {str(problem) for problem in remove_ours(cri)}
+            remove_logs(plan.logs)
+            cleaned = time.monotonic_ns() - begun
+        leaks = audit.leaks(before, self._settle_s)
+        for problem in sorted(problems):
+            note("warning", f"Clean-up after {combination.name} met: {problem}", "Look at the runtime's log.")
+        return _trial(due, "failed" if measured.reason else "ok", measured, cleaned, leaks)
+
+    def finish(self, spec: RunSpec) -> None:
+        for parent in cgroup_parents(spec.host):
+            for hierarchy in _hierarchies(self._root / "sys/fs/cgroup"):
+                _remove_groups(hierarchy, parent)
+        for socket in {combination.socket for combination in spec.combinations}:
+            if client := self._clients.pop(socket, None):
+                client.close()
+
+    def _ready(self, cri: Cri, audit: Audit, plan: PodPlan) -> Snapshot:
+        """Nothing of ours is there, the logs have a place; what is there is seen."""
+        remove_ours(cri)
+        plan.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return audit.snapshot()
+
+    def _plan(
+        self,
+        spec: RunSpec,
+        due: DoTrial,
+        combination: Combination,
+        item: BenchmarkSpec,
+        cri: Cri,
+        checkpoint: Callable[[], None],
+    ) -> PodPlan:
+        params = item.all_params
+        name = f"{due.benchmark}.{due.block}.{combination.cri}.{combination.handler}.{due.attempt}"
+        return PodPlan(
+            handler=combination.handler,
+            run=spec.run_id,
+            trial=name,
+            image=params["image"],
+            command=tuple(params["command"]),
+            cgroup_parent=self._cgroup_parent(spec.host, cri),
+            logs=self._logs / name,
+            stop_timeout_s=params["stop_timeout_s"],
+            checkpoint=checkpoint,
+        )
+
+    def _cgroup_parent(self, host: str, cri: Cri) -> str:
+        if cri.socket not in self._parents:
+            cgroupfs, systemd = cgroup_parents(host)
+            self._parents[cri.socket] = (
+                cgroupfs if cri.cgroup_driver() == "cgroupfs" else systemd.rsplit("/", 1)[1]
+            )
+        return self._parents[cri.socket]
+
+    def _cri(self, socket: str) -> Cri:
+        if socket not in self._clients:
+            self._clients[socket] = Cri(socket)
+        return self._clients[socket]
+
+    def _runtimes(self, spec: RunSpec) -> list[tuple[Cri, str]]:
+        sockets = dict.fromkeys(combination.socket for combination in spec.combinations)
+        return [(self._cri(socket), socket) for socket in sockets]
+
+    def _audit(self, spec: RunSpec, runtimes: Iterable[Cri], problems: set[str]) -> Audit:
+        def look() -> list[Leak]:
+            found: list[Leak] = []
+            for cri in runtimes:
+                try:
+                    found += ours(cri)
+                except CriError as error:
+                    problems.add(str(error))
+            return found
+
+        return Audit(look, cgroup_parents(spec.host), self._root)
+
+
+def measure(item: BenchmarkSpec, make_pod: Callable[[int], Pod]) -> Measured:
+    """Run the benchmark's function, the garbage collector switched off. Raises Cancelled."""
+    benchmark = item.benchmark
+    bench = Bench(benchmark, item.all_params, make_pod, time.monotonic_ns)
+    reason: str | None = None
+    gc.collect()
+    gc.disable()
+    start = time.monotonic_ns()
+    try:
+        benchmark.function(bench)
+        reason = _lacks(benchmark, bench.samples)
+    except (CriError, BenchError) as error:
+        reason = str(error)
+    except FAULTS as error:
+        reason = f"{benchmark.name} itself is at fault: {type(error).__name__}: {error}"
+    finally:
+        elapsed = time.monotonic_ns() - start
+        gc.enable()
+    return Measured(() if reason else bench.samples, reason, start, elapsed)
+
+
+def unsupported(cri: Cri, combination: Combination) -> str | None:
+    """Why the combination cannot be run here, or None. Raises CriError: the runtime does not answer."""
+    handlers = cri.status().handlers
+    if handlers is None or combination.handler in handlers:
+        return None
+    return f"{combination.cri} has no handler {combination.handler}; it has {', '.join(sorted(handlers)) or 'none'}."
+
+
+def cgroup_parents(host: str) -> tuple[str, str]:
+    """This host's own parents, from the root of a hierarchy: for cgroupfs, and for systemd (`-` nests slices).
+
+    Its own, because hosts of one machine may see one cgroup v1 tree.
+    """
+    name = re.sub(r"[^A-Za-z0-9_]", "_", host)
+    return f"/labctl/{name}", f"/labctl.slice/labctl-{name}.slice"
+
+
+def _lacks(benchmark: Benchmark, samples: tuple[Sample, ...]) -> str | None:
+    if any(sample.metric == benchmark.primary for sample in samples):
+        return None
+    return f"{benchmark.name} recorded no {benchmark.primary}, its primary metric."
+
+
+def _trial(due: DoTrial, status: str, measured: Measured, cleaned: int, leaks: tuple[Leak, ...]) -> Trial:
+    return Trial(
+        due.benchmark, due.block, due.position, due.combination, due.attempt, due.warmup, status, measured.reason,
+        measured.samples, measured.start_ns, measured.elapsed_ns, cleaned, leaks,
+    )  # fmt: skip
+
+
+def _hierarchies(mount: Path) -> list[Path]:
+    try:
+        return [mount, *(path for path in mount.iterdir() if path.is_dir() and not path.is_symlink())]
+    except OSError:
+        return []
+
+
+def _remove_groups(hierarchy: Path, parent: str) -> None:
+    """The parent and the one above it, if they are empty: the kernel refuses to remove what is in use."""
+    if parent.endswith(".slice"):
+        return  # systemd made it and removes it
+    for folder in (hierarchy / parent.lstrip("/"), hierarchy / parent.split("/")[1]):
+        try:
+            os.rmdir(folder)  # noqa: PTH106 - of a control group, nothing else removes it
+        except OSError:
+            return
+
+
+__all__ = [
+    "Cancelled",
+    "CriExecutor",
+    "Executor",
+    "Measured",
+    "Note",
+    "cgroup_parents",
+    "measure",
+    "unsupported",
+]
