@@ -55,7 +55,8 @@ class HostRecord:
 
     ``facts`` and ``facts_after`` are its fingerprints, {} where it has none. ``agent`` is the agent's version.
     ``ended`` is how the journal closed, or None where it is still open. ``starts`` counts agent starts in this run.
-    ``noise`` sums, over the blocks, the counters that the agent watched.
+    ``noise`` sums, over the blocks, the counters that the agent watched; ``load_before`` is the one-minute load before the
+    first block, None where it was not told.
     """
 
     host: str
@@ -67,4 +68,5 @@ class HostRecord:
     facts: Mapping[str, Any]
     facts_after: Mapping[str, Any]
     noise: Mapping[str, float]
+    load_before: float | None
     notes: tuple[Note, ...]

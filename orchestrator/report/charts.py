@@ -39,12 +39,13 @@ CONFIG: Spec = {
     "axis": {
         "labelColor": FAINT, "titleColor": FAINT, "gridColor": RULE, "domainColor": RULE, "tickColor": RULE,
         "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal", "labelLimit": 260, "titlePadding": 8,
-        "labelOverlap": "greedy", "labelSeparation": 6,
+        "labelOverlap": "greedy", "labelSeparation": 8,
     },
     "header": {"labelColor": INK, "labelFontSize": 12, "labelFontWeight": 600, "title": None, "labelPadding": 6,
                "labelAnchor": "start"},
+    "axisX": {"tickCount": 6},
     "legend": {"labelColor": INK, "titleColor": FAINT, "labelFontSize": 11, "title": None, "orient": "top",
-               "symbolSize": 60, "labelLimit": 260, "columns": 4, "columnPadding": 28, "offset": 6},
+               "symbolSize": 60, "labelLimit": 260, "columns": 4, "columnPadding": 28, "offset": 6, "symbolOpacity": 1},
     "facet": {"spacing": {"row": 18, "column": 26}},
 }  # fmt: skip
 
@@ -66,7 +67,7 @@ def forest(report: Report) -> Spec:
     x = {
         "field": "ratio",
         "type": "quantitative",
-        "scale": {"type": "log", "domain": [low, high]},
+        "scale": {"type": "log", "domain": [low, high], "nice": False},
         "axis": axis,
     }
     y = {"field": "host", "type": "nominal", "sort": list(report.hosts), "title": None,
@@ -77,9 +78,10 @@ def forest(report: Report) -> Spec:
         {"mark": {"type": "rule", "color": FAINT, "strokeDash": [3, 3]}, "encoding": {"x": {"datum": 1}}},
         {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {
             "x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}, "y": y,
-            "yOffset": _offset(report.others), "color": _colour(report)}},
+            "yOffset": _offset(report.others), "color": _colour(report, report.others)}},
         {"mark": {"type": "point", "filled": True, "size": 46, "opacity": 1}, "encoding": {
-            "x": x, "y": y, "yOffset": _offset(report.others), "color": _colour(report), "shape": _shape(report)}},
+            "x": x, "y": y, "yOffset": _offset(report.others), "color": _colour(report, report.others),
+            "shape": _shape(report, report.others)}},
     ]  # fmt: skip
     step = {"step": max(16, 12 * len(report.others)), "for": "position"}
     benchmarks = [plan.name for plan in report.spec.benchmarks]
@@ -112,7 +114,7 @@ def strip(report: Report, measure: Measure, scale: Scale) -> Spec:
     layers: list[Spec] = [
         {"transform": [{"filter": "isValid(datum.value)"}],
          "mark": {"type": "point", "filled": True, "size": 26, "opacity": 0.6},
-         "encoding": {"x": x, "y": y, "color": _colour(report, legend=False), "shape": _shape(report, legend=False),
+         "encoding": {"x": x, "y": y, "color": _no_legend(_colour(report)), "shape": _no_legend(_shape(report)),
                       "yOffset": {"field": "block", "type": "quantitative", "scale": {"zero": False}}}},
         {"transform": [{"filter": "isValid(datum.low)"}], "mark": {"type": "rule", "strokeWidth": 3, "color": INK, "opacity": 0.55},
          "encoding": {"x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}, "y": y}},
@@ -264,19 +266,28 @@ def _colours(report: Report) -> Spec:
     return {"domain": names, "range": [f"var(--c{index % 8})" for index in range(len(names))]}
 
 
-def _colour(report: Report, *, legend: bool = True) -> Spec:
+def _colour(report: Report, only: Sequence[str] = ()) -> Spec:
     return {
         "field": "combination",
         "type": "nominal",
         "scale": _colours(report),
-        "legend": {} if legend else None,
+        "legend": _legend(report, only),
     }
 
 
-def _shape(report: Report, *, legend: bool = True) -> Spec:
+def _shape(report: Report, only: Sequence[str] = ()) -> Spec:
     names = list(report.combinations)
     scale = {"domain": names, "range": [SHAPES[index % len(SHAPES)] for index in range(len(names))]}
-    return {"field": "combination", "type": "nominal", "scale": scale, "legend": {} if legend else None}
+    return {"field": "combination", "type": "nominal", "scale": scale, "legend": _legend(report, only)}
+
+
+def _legend(report: Report, only: Sequence[str]) -> Spec:
+    return {"values": list(only or report.combinations)}
+
+
+def _no_legend(channel: Spec) -> Spec:
+    """For a picture whose axis names the combinations already."""
+    return {**channel, "legend": None}
 
 
 def _offset(names: Sequence[str]) -> Spec:

@@ -9,27 +9,54 @@ from typing import Any
 from orchestrator.model.samples import HostRecord
 from orchestrator.report.numbers import MISSING
 
-WANTED: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("CPU", ("cpu.model", "cpu_model", "processor.model")),
-    ("CPUs", ("cpu.count", "cpu_count", "cpus", "processor.count")),
-    ("memory", ("memory.total", "mem_total", "memtotal_mb")),
-    ("kernel", ("kernel.release", "kernel", "uname.release")),
-    ("system", ("os.pretty_name", "os.name", "distribution")),
-    ("cgroup", ("cgroup.version", "cgroup_version", "cgroup")),
-    ("virtualisation", ("virtualization", "virt", "virtualisation")),
+PACKAGES = "system.packages."
+WANTED = (
+    ("CPU", "cpu.model"),
+    ("CPUs", "cpu.count"),
+    ("governor", "cpu.governor"),
+    ("memory", "memory.total_kb"),
+    ("system", "system.name"),
+    ("kernel", "kernel.release"),
+    ("clock source", "kernel.clocksource"),
+    ("cgroup", "cgroup.version"),
+    ("virtualisation", "virtualisation.kind"),
+    ("layers on", "storage.containerd.type"),
 )
-"""A label, and the dotted names under which a fingerprint may hold it."""
+"""A label, and the dotted name under which a fingerprint holds it."""
 
 
 def shown_facts(hosts: Sequence[HostRecord]) -> list[tuple[str, tuple[str, ...]]]:
-    """The wanted facts that at least one host has: label, a text a host."""
+    """The wanted facts that at least one host has, then the packages of the runtimes: label, a text a host."""
     leaves = [leaf_facts(host.facts) for host in hosts]
-    rows = []
-    for label, names in WANTED:
-        values = tuple(next((facts[name] for name in names if name in facts), MISSING) for facts in leaves)
-        if any(value != MISSING for value in values):
-            rows.append((label, values))
-    return rows
+    wanted = [(label, name) for label, name in WANTED if any(name in facts for facts in leaves)]
+    packages = sorted({name for facts in leaves for name in facts if name.startswith(PACKAGES)})
+    wanted += [(name.removeprefix(PACKAGES), name) for name in packages]
+    return [(label, tuple(_shown(name, facts) for facts in leaves)) for label, name in wanted]
+
+
+def binaries(hosts: Sequence[HostRecord]) -> list[tuple[str, str, str, str]]:
+    """Host, path, version and sha256 of each runtime's binary."""
+    found = []
+    for host in hosts:
+        for path, about in (host.facts.get("binaries") or {}).items():
+            found.append((host.host, str(path), _text(about.get("version")), _text(about.get("sha256"))))
+    return found
+
+
+def missing(hosts: Sequence[HostRecord]) -> list[str]:
+    """Why a wanted fact is missing, a sentence each."""
+    labels = {name: label for label, name in WANTED}
+    return [
+        f"{host.host}, {labels[name]}: {reason}."
+        for host in hosts
+        for name, reason in (host.facts.get("missing") or {}).items()
+        if name in labels
+    ]
+
+
+def _shown(name: str, facts: Mapping[str, str]) -> str:
+    value = facts.get(name, MISSING)
+    return f"{int(value) / 2**20:.1f} GiB" if name.endswith("_kb") and value.isdigit() else value
 
 
 def all_facts(hosts: Sequence[HostRecord]) -> list[tuple[str, tuple[str, ...]]]:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import re
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from orchestrator.model.verdict import VerdictKind
 from orchestrator.report import numbers
-from orchestrator.report.page import facts_table, overview, provenance, section
+from orchestrator.report.page import facts_table, overview, section
+from orchestrator.report.tables import binaries_table, host_table
 from orchestrator.report.view import Report
 
 MARKS = {
@@ -18,6 +21,8 @@ MARKS = {
     VerdictKind.INCONCLUSIVE: "inconclusive",
     VerdictKind.UNCLAIMED: "no claim",
 }
+
+CODE = re.compile(r"`([^`]+)`")
 
 
 def render_html(report: Report) -> str:
@@ -30,7 +35,8 @@ def render_html(report: Report) -> str:
         marks=MARKS,
         overview=overview(report),
         sections=[section(report, plan.name) for plan in report.spec.benchmarks],
-        hosts=provenance(report),
+        hosts=host_table(report),
+        binaries=binaries_table(report),
         facts=facts_table(report),
     )  # fmt: skip
 
@@ -44,6 +50,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        ratio=numbers.ratio, ratios=numbers.ratios, probability=numbers.probability, picture=Markup
+        prose=_prose,
+        ratio=numbers.ratio,
+        ratios=numbers.ratios,
+        probability=numbers.probability,
+        picture=Markup,
     )
     return environment
+
+
+def _prose(text: str) -> Markup:
+    """Escaped; what stands in backticks becomes code."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))

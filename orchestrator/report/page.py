@@ -13,7 +13,6 @@ from orchestrator.report.svg import render
 from orchestrator.report.tables import (
     curve_table,
     estimates_table,
-    host_table,
     matrix_table,
     samples_table,
     scale_of,
@@ -78,10 +77,6 @@ def facts_table(report: Report) -> Table:
     rows = tuple((name, *values) for name, values in all_facts(hosts))
     words = frozenset(range(1, len(hosts) + 1))
     return Table("Every recorded fact.", ("fact", *(host.host for host in hosts)), rows, words=words)
-
-
-def provenance(report: Report) -> Table:
-    return host_table(report)
 
 
 def _figures(report: Report, benchmark: str) -> Iterator[Figure]:

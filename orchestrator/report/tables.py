@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.model.estimates import Cell, Measure
 from orchestrator.model.samples import HostRecord
-from orchestrator.report.facts import shown_facts
+from orchestrator.report.facts import binaries, missing, shown_facts
 from orchestrator.report.numbers import (
     MISSING,
     Scale,
@@ -203,7 +203,16 @@ def host_table(report: Report) -> Table:
     ]
     rows += [(label, *values) for label, values in shown_facts(hosts)]
     words = frozenset(range(1, len(hosts) + 1))
-    return Table("Hosts.", ("", *(host.host for host in hosts)), tuple(rows), words=words)
+    return Table(
+        "Hosts.", ("", *(host.host for host in hosts)), tuple(rows), words=words, notes=tuple(missing(hosts))
+    )
+
+
+def binaries_table(report: Report) -> Table | None:
+    """What exactly was run; None where no fingerprint says it."""
+    rows = tuple(binaries(report.estimates.hosts))
+    head = ("host", "binary", "version", "sha256")
+    return Table("Runtimes' binaries.", head, rows, headers=2, words=frozenset((2, 3))) if rows else None
 
 
 def _trials(report: Report, host: HostRecord) -> str:

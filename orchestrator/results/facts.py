@@ -7,13 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-OWN = re.compile(
-    r"(^|[._])(hostname|nodename|fqdn|machine_id|boot_id|boot_time|btime|uptime\w*|time|date\w*|now|pid|loadavg|load\w*|"
-    r"meminfo|mem_?free\w*|mem_?available\w*|free\w*|available\w*|psi|pressure|stat|vmstat|diskstats|interrupts|ctxt|"
-    r"address\w*|ipv4|ipv6|mac\w*|interfaces|default_ipv4|counters|noise|steal\w*|swap_?free|mhz|cpu_mhz|python)([._]|$)",
-    re.IGNORECASE,
-)
-"""Facts that differ between hosts, or from minute to minute, without making them unlike."""
+OWN = re.compile(r"^hostname$|^kernel\.boot_(id|time)$")
+"""Facts that tell hosts apart without making them unlike."""
+PASSING = re.compile(r"^memory\.available_kb$|\.free_bytes$|^kernel\.boot_time$|^missing\.|^system\.timers\.")
+"""Facts that are another from minute to minute."""
 
 
 def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -28,7 +25,14 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
-def differing(hosts: Sequence[Mapping[str, str]]) -> list[str]:
-    """The facts, sorted, that do not have one and the same value wherever they are known."""
-    names = sorted({name for facts in hosts for name in facts if not OWN.search(name)})
-    return [name for name in names if len({facts[name] for facts in hosts if name in facts}) > 1]
+def differing(facts: Sequence[Mapping[str, str]], *, hosts: bool) -> list[str]:
+    """The facts, sorted, that do not have one and the same value wherever they are known: of several ``hosts``, or of one."""
+    names = sorted(
+        {
+            name
+            for one in facts
+            for name in one
+            if not PASSING.search(name) and not (hosts and OWN.search(name))
+        }
+    )
+    return [name for name in names if len({one[name] for one in facts if name in one}) > 1]

@@ -121,6 +121,7 @@ def _host_record(host: RunHost, records: list[dict[str, Any]], *, torn: bool) ->
         facts=prints.get("before", {}),
         facts_after=prints.get("after", {}),
         noise=_noise(kinds.get("block_ended", [])),
+        load_before=_load_before(kinds.get("block_ended", [])),
         notes=tuple(notes),
     )
 
@@ -132,3 +133,9 @@ def _noise(blocks: list[dict[str, Any]]) -> Mapping[str, float]:
             if isinstance(delta, int | float):
                 total[counter] = total.get(counter, 0.0) + delta
     return total
+
+
+def _load_before(blocks: list[dict[str, Any]]) -> float | None:
+    load = blocks[0].get("noise", {}).get("loadavg") if blocks else None
+    before = load.get("before") if isinstance(load, dict) else None
+    return float(before[0]) if before else None

@@ -77,7 +77,7 @@ def _absent(host: RunHost) -> HostRecord:
         "No journal was pulled from this host.",
         "`labctl fetch` pulls it, `labctl attach` goes on.",
     )
-    return HostRecord(host.name, host.machine, None, 0, None, {}, {}, {}, {}, (note,))
+    return HostRecord(host.name, host.machine, None, 0, None, {}, {}, {}, {}, None, (note,))
 
 
 def _write(folder: Path, spec: RunSpec, journals: Sequence[Journal]) -> None:

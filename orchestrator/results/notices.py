@@ -10,12 +10,16 @@ from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import HostRecord, TrialCount
 from orchestrator.results.facts import differing, flat
 
+MOST_STEAL, MOST_LOAD = 0.01, 0.2
+STEADY_CLOCKS = ("tsc", "kvm-clock")
+QUIETER = "Run again when the machine is quieter, or trust the paired ratios more than the medians."
+
 
 def notices(spec: RunSpec, hosts: Sequence[HostRecord], trials: Sequence[TrialCount]) -> tuple[Notice, ...]:
     """What a reader must know before believing the numbers: the run's notices first, then each host's."""
     found = [*_shared(spec), *_unlike(hosts)]
     for host in hosts:
-        found += [*_journal(host), *_noted(host), *_changed(host)]
+        found += [*_journal(host), *_noted(host), *_changed(host), *_settings(host), *_noise(host)]
         found += _trials([count for count in trials if count.host == host.host])
     return tuple(found)
 
@@ -35,7 +39,7 @@ def _shared(spec: RunSpec) -> Iterator[Notice]:
 
 def _unlike(hosts: Sequence[HostRecord]) -> Iterator[Notice]:
     seen = [(host.host, flat(host.facts)) for host in hosts if host.facts]
-    names = differing([facts for _, facts in seen])
+    names = differing([facts for _, facts in seen], hosts=True)
     if names:
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
         yield Notice(
@@ -73,13 +77,50 @@ def _noted(host: HostRecord) -> Iterator[Notice]:
 
 def _changed(host: HostRecord) -> Iterator[Notice]:
     if host.facts and host.facts_after:
-        names = differing([flat(host.facts), flat(host.facts_after)])
+        names = differing([flat(host.facts), flat(host.facts_after)], hosts=False)
         if names:
             yield Notice(
                 host.host,
                 f"The host changed during the run: {', '.join(names[:6])}.",
                 "Find out what changed it (an upgrade, a governor), and run again.",
             )
+
+
+def _settings(host: HostRecord) -> Iterator[Notice]:
+    """Settings that make times unsteady (STATISTICS.md, "Warn on")."""
+    facts = flat(host.facts)
+    governor, clock = facts.get("cpu.governor"), facts.get("kernel.clocksource")
+    if governor not in (None, "None", "performance"):
+        yield Notice(
+            host.host, f"The CPU governor is {governor}.", "Set it to `performance` for steadier times."
+        )
+    if clock not in (None, "None", *STEADY_CLOCKS):
+        steady = " or ".join(STEADY_CLOCKS)
+        yield Notice(
+            host.host,
+            f"The clock source is {clock}.",
+            f"Reading it costs time; {steady} is cheap and steady.",
+        )
+
+
+def _noise(host: HostRecord) -> Iterator[Notice]:
+    """What the counters of the blocks say."""
+    steal, cpu = host.noise.get("steal_s"), host.noise.get("cpu_s")
+    if steal and cpu and steal / cpu > MOST_STEAL:
+        share = 100 * steal / cpu
+        yield Notice(
+            host.host, f"{share:.1f} % of the CPU time was stolen by other guests of the machine.", QUIETER
+        )
+    if host.noise.get("throttled"):
+        yield Notice(
+            host.host,
+            f"The CPUs were throttled {host.noise['throttled']:.0f} times.",
+            "Look after cooling and power.",
+        )
+    cpus = flat(host.facts).get("cpu.count", "")
+    if host.load_before is not None and cpus.isdigit() and host.load_before > MOST_LOAD * int(cpus):
+        busy = f"The load was {host.load_before:.2g} on {cpus} CPUs before the first block."
+        yield Notice(host.host, busy, QUIETER)
 
 
 def _trials(counts: Sequence[TrialCount]) -> Iterator[Notice]:

@@ -133,11 +133,37 @@ def test_unlike_and_changed_hosts_are_told(tmp_path: Path) -> None:
     folder = write_run(tmp_path)
     path = RunFolder(folder).journal("h2")
     records = [json.loads(line) for line in path.read_text().splitlines()]
-    records[1]["facts"]["kernel"] = "6.1.0-other"
+    records[1]["facts"]["kernel"]["release"] = "6.1.0-other"
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     messages = [n.message for n in analysed(folder).notices]
-    assert "The hosts are not alike: kernel." in messages
-    assert "The host changed during the run: kernel." in messages
+    assert "The hosts are not alike: kernel.release." in messages
+    assert "The host changed during the run: kernel.release." in messages
+
+
+def test_noise_and_settings_are_told(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    quiet = [n.message for n in analysed(folder).notices]
+    path = RunFolder(folder).journal("h1")
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    records[1]["facts"]["cpu"]["governor"] = "powersave"
+    records[1]["facts"]["kernel"]["clocksource"] = "hpet"
+    for record in records:
+        if record["type"] == "block_ended":
+            record["noise"] = {
+                "steal_s": 0.2,
+                "cpu_s": 4.0,
+                "throttled": 1,
+                "loadavg": {"before": [1.5, 1, 1]},
+            }
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    told = {n.message for n in analysed(folder).notices if n.host == "h1"} - set(quiet)
+    assert told >= {
+        "The CPU governor is powersave.",
+        "The clock source is hpet.",
+        "5.0 % of the CPU time was stolen by other guests of the machine.",
+        "The CPUs were throttled 18 times.",
+        "The load was 1.5 on 2 CPUs before the first block.",
+    }
 
 
 def test_estimates_come_back_as_they_were_written(tmp_path: Path) -> None:
