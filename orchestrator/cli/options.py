@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several verbs share, so that they are called and mean the same everywhere."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+DEFAULT_INVENTORY = Path("inventories/lab.yaml")
+_PATH = click.Path(path_type=Path)
+
+
+def chosen_inventory(
+    argument: Path | None, option: Path | None, environ: Mapping[str, str] = os.environ
+) -> Path:
+    """INVENTORY or --inventory, else $LABCTL_INVENTORY, else inventories/lab.yaml. Raises click.UsageError: two are named."""
+    if argument is not None and option is not None and argument != option:
+        raise click.UsageError("INVENTORY and --inventory name two files; name one.")
+    named = environ.get("LABCTL_INVENTORY")
+    return argument or option or (Path(named) if named else DEFAULT_INVENTORY)
+
+
+def inventory_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives the command ``inventory: Path``, from its argument, --inventory, the environment or the default."""
+
+    @functools.wraps(command)
+    def with_inventory(*args: Any, inventory: Path | None, inventory_file: Path | None, **kwargs: Any) -> Any:
+        return command(*args, inventory=chosen_inventory(inventory, inventory_file), **kwargs)
+
+    decorate = click.option("-i", "--inventory", "inventory_file", type=_PATH, help="As INVENTORY.")
+    return click.argument("inventory", required=False, type=_PATH)(decorate(with_inventory))
+
+
+limit_option = click.option(
+    "-l", "--limit", metavar="PATTERN", help="Only these hosts: names, groups, globs, a:&b:!c."
+)
+forks_option = click.option(
+    "-f",
+    "--forks",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="At most so many hosts at a time.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")
