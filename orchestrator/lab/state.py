@@ -79,7 +79,7 @@ class StateFile:
                 f"{self.path} was written by another version of labctl (schema {error}, this is {SCHEMA}).",
                 "Take the lab down with that version.",
             ) from None
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise LabError(f"{self.path} cannot be read: {error}.") from error
 
     def write(self, state: LabState) -> None:

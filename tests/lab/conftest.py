@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two real hosts for all lab tests of a session, on a bridge and subnet of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrator.lab.container import ContainerProvider
+from orchestrator.lab.fresh import free_number, inventory_text, links_here, networks_here
+from orchestrator.lab.lifecycle import Labs
+from orchestrator.lab.system import System
+from orchestrator.model.lab import LabSpec
+from orchestrator.pipeline.lab import lab_down, lab_up, read_lab
+
+
+@dataclass(frozen=True)
+class LabOfTests:
+    """A lab that is up. ``inventory`` is its file; ``spec`` what it describes."""
+
+    inventory: Path
+    spec: LabSpec
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """None of the tests of this folder runs where there can be no lab."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.usefixtures("lab_possible"))
+
+
+@pytest.fixture(scope="session")
+def lab_possible() -> None:
+    """Skips with the reason where no lab can be made; fails there, where tests must not be skipped."""
+    problem = ContainerProvider.of_machine(System()).problem()
+    if problem is None:
+        return
+    if os.environ.get("CI") == "true" or os.environ.get("LABCTL_LAB_TESTS") == "1":
+        pytest.fail(f"lab tests must run here, and cannot: {problem}", pytrace=False)
+    pytest.skip(str(problem))
+
+
+def write_inventory(folder: Path, name: str, hosts: int = 2) -> Path:
+    """An inventory of a lab that is nobody's: its name, bridge and subnet are free on this machine."""
+    path = folder / f"{name}.yaml"
+    # Far from where `labctl lab new` begins, and not where a session at the same time does.
+    first = 100 + os.getpid() % 100
+    number = free_number(networks_here(System()), links_here(System()), first)
+    path.write_text(inventory_text(path, hosts, "container", number, keys=f".labctl/lab/{name}"))
+    return path
+
+
+def quiet(who: str, what: str, /) -> None:
+    """Progress that nobody watches."""
+
+
+@pytest.fixture
+def own_inventory(tmp_path: Path) -> Iterator[Path]:
+    """Of a lab of one test's own, not up yet, and taken down whatever happens."""
+    path = write_inventory(tmp_path, f"own{os.getpid()}")
+    yield path
+    lab_down(path, quiet)
+
+
+@pytest.fixture(scope="session")
+def lab(lab_possible: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabOfTests]:
+    """Two hosts that are up for the whole session, and gone after it."""
+    inventory = write_inventory(tmp_path_factory.mktemp("lab"), f"tests{os.getpid()}")
+    labs = Labs()
+    try:
+        result = lab_up(inventory, quiet, labs)
+        assert result.ok, result
+        yield LabOfTests(inventory, read_lab(inventory))
+    finally:
+        removed = lab_down(inventory, quiet, labs)
+    assert removed is not None and removed.ok, removed
