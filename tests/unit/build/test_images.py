@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.build import images
 from orchestrator.build.artifacts import write_artifacts
 from orchestrator.build.images import IMAGES, TOOLS, build_images
 from orchestrator.model.errors import BuildError
@@ -60,7 +59,7 @@ class FakeTools:
 
 @pytest.fixture(autouse=True)
 def _tools_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images.shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    monkeypatch.setattr("shutil.which", lambda tool: f"/usr/bin/{tool}")
 
 
 def test_second_build_runs_no_tool(tmp_path: Path) -> None:
@@ -110,7 +109,7 @@ def test_old_package_lists_are_fetched_once(tmp_path: Path) -> None:
 def test_a_missing_tool_is_one_sentence_with_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images.shutil, "which", lambda tool: None if tool == "umoci" else tool)
+    monkeypatch.setattr("shutil.which", lambda tool: None if tool == "umoci" else tool)
     with pytest.raises(BuildError) as caught:
         build_images(tmp_path, FakeTools())
     assert "umoci is missing" in caught.value.message
