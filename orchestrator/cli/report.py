@@ -63,11 +63,14 @@ def _print_csv(folder: Path) -> None:
 
 
 def _print_report(folder: Path, html: Path | None) -> None:
-    from orchestrator.pipeline.report import report as made
-    from orchestrator.pipeline.report import write_html
-    from orchestrator.report.terminal import console_for, print_report
+    from orchestrator.report.svg import painter
 
-    told = made(folder)
-    print_report(told, console_for())
-    path = write_html(told, html or folder / "report.html")
+    with painter() as paint:
+        from orchestrator.pipeline.report import report as made
+        from orchestrator.pipeline.report import write_html
+        from orchestrator.report.terminal import console_for, printed
+
+        told = made(folder)
+        click.echo(printed(told, console_for()), nl=False)
+        path = write_html(told, html or folder / "report.html", paint)
     click.echo(f"\nThe full report: {path}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.model.estimates import Estimates
 from orchestrator.model.run import RunSpec
 from orchestrator.report.html import render_html
+from orchestrator.report.svg import Paint, render
 from orchestrator.report.view import Report
 from orchestrator.results import estimates as store
 from orchestrator.results.analysis import Merged, estimate
@@ -49,9 +50,9 @@ def report(folder: Path) -> Report:
     return Report(spec, estimates, read_series(folder), catalogue(spec))
 
 
-def write_html(report: Report, path: Path) -> Path:
-    """Draw the report and write it whole."""
-    write_text(path, render_html(report))
+def write_html(report: Report, path: Path, paint: Paint = render) -> Path:
+    """Draw the report and write it whole. Raises ResultError."""
+    write_text(path, render_html(report, paint))
     return path
 
 

@@ -16,7 +16,7 @@ from orchestrator.report.view import Report
 Spec = dict[str, Any]
 Rows = list[dict[str, Any]]
 
-PAGE = 850
+PAGE = 836
 """Width of a figure in CSS pixels, all its panels together."""
 GAP = 26
 LADDERS: tuple[tuple[float, ...], ...] = (
@@ -34,7 +34,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 CONFIG: Spec = {
     "background": None,
     "font": FONT,
-    "padding": {"left": 4, "right": 6, "top": 2, "bottom": 2},
+    "padding": {"left": 16, "right": 8, "top": 2, "bottom": 2},
     "view": {"stroke": None},
     "axis": {
         "labelColor": FAINT, "titleColor": FAINT, "gridColor": RULE, "domainColor": RULE, "tickColor": RULE,

@@ -43,7 +43,7 @@ def binaries(hosts: Sequence[HostRecord]) -> list[tuple[str, str, str, str]]:
     return found
 
 
-def missing(hosts: Sequence[HostRecord]) -> list[str]:
+def why_missing(hosts: Sequence[HostRecord]) -> list[str]:
     """Why a wanted fact is missing, a sentence each."""
     labels = {name: label for label, name in WANTED}
     return [

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from orchestrator.model.verdict import VerdictKind
 from orchestrator.report import numbers
 from orchestrator.report.page import facts_table, overview, section
+from orchestrator.report.svg import Paint, render
 from orchestrator.report.tables import binaries_table, host_table
 from orchestrator.report.view import Report
 
@@ -25,16 +26,16 @@ MARKS = {
 CODE = re.compile(r"`([^`]+)`")
 
 
-def render_html(report: Report) -> str:
-    """The whole page."""
+def render_html(report: Report, paint: Paint = render) -> str:
+    """The whole page; ``paint`` makes its pictures."""
     return _environment().get_template("report.html.j2").render(
         report=report,
         spec=report.spec,
         estimates=report.estimates,
         settings=report.estimates.settings,
         marks=MARKS,
-        overview=overview(report),
-        sections=[section(report, plan.name) for plan in report.spec.benchmarks],
+        overview=overview(report, paint),
+        sections=[section(report, plan.name, paint) for plan in report.spec.benchmarks],
         hosts=host_table(report),
         binaries=binaries_table(report),
         facts=facts_table(report),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from orchestrator.model.estimates import Measure
 from orchestrator.report import charts
 from orchestrator.report.facts import all_facts
-from orchestrator.report.svg import render
+from orchestrator.report.svg import Paint
 from orchestrator.report.tables import (
     curve_table,
     estimates_table,
@@ -38,7 +38,7 @@ class Section:
     thesis: Table | None
 
 
-def overview(report: Report) -> Figure | None:
+def overview(report: Report, paint: Paint) -> Figure | None:
     """All ratios at one look; None where there is nothing to compare."""
     table = matrix_table(report)
     if not any(pair.ratio for pair in report.estimates.pairs):
@@ -48,10 +48,10 @@ def overview(report: Report) -> Figure | None:
         f"Ratio to {report.spec.baseline} by host and benchmark, with 95 % intervals; left of 1 is better. The grey band is "
         f"the practical margin of {margin:g} %."
     )
-    return Figure("Every comparison at one look", caption, render(charts.forest(report)), table)
+    return Figure("Every comparison at one look", caption, paint(charts.forest(report)), table)
 
 
-def section(report: Report, benchmark: str) -> Section:
+def section(report: Report, benchmark: str, paint: Paint) -> Section:
     plan = next(plan for plan in report.spec.benchmarks if plan.name == benchmark)
     measures = report.measures(benchmark)
     scalar = tuple(m for m in measures if not m.per_item)
@@ -65,7 +65,7 @@ def section(report: Report, benchmark: str) -> Section:
         warmup=plan.warmup,
         primary=report.primary(benchmark),
         measures=measures,
-        figures=tuple(_figures(report, benchmark)),
+        figures=tuple(_figures(report, benchmark, paint)),
         estimates=estimates_table(report, scalar, report.hosts),
         secondary=secondary_table(report, scalar),
         thesis=thesis_table(report, benchmark),
@@ -79,48 +79,48 @@ def facts_table(report: Report) -> Table:
     return Table("Every recorded fact.", ("fact", *(host.host for host in hosts)), rows, words=words)
 
 
-def _figures(report: Report, benchmark: str) -> Iterator[Figure]:
+def _figures(report: Report, benchmark: str, paint: Paint) -> Iterator[Figure]:
     primary = report.primary(benchmark)
     if primary is not None and report.samples(primary):
-        yield from _sampled(report, primary)
+        yield from _sampled(report, primary, paint)
     parts = [m for m in report.measures(benchmark) if not m.per_item and not m.primary]
     if len(parts) > 2:
-        yield _breakdown(report, parts)
+        yield _breakdown(report, parts, paint)
     for measure in report.measures(benchmark):
         if measure.per_item and report.curve(measure):
-            yield _curve(report, measure)
+            yield _curve(report, measure, paint)
 
 
-def _sampled(report: Report, measure: Measure) -> Iterator[Figure]:
+def _sampled(report: Report, measure: Measure, paint: Paint) -> Iterator[Figure]:
     scale, table = scale_of(report, measure), samples_table(report, measure)
     yield Figure(
         f"{measure.metric}: the samples",
         "Each mark is one trial; within a row the blocks run from top to bottom. The upright line is the median, the bar its "
         "95 % interval. The axis does not begin at zero.",
-        render(charts.strip(report, measure, scale)),
+        paint(charts.strip(report, measure, scale)),
         estimates_table(report, [measure], report.hosts),
     )
     yield Figure(
         f"{measure.metric}: in the order of time",
         "Blocks in the order in which they ran; within a block the combinations took turns in random order. Hollow marks are "
         "warm-up, which counts nowhere. The axis does not begin at zero.",
-        render(charts.course(report, measure, scale)),
+        paint(charts.course(report, measure, scale)),
         table,
     )
 
 
-def _breakdown(report: Report, parts: list[Measure]) -> Figure:
+def _breakdown(report: Report, parts: list[Measure], paint: Paint) -> Figure:
     scale = scale_of(
         report, max(parts, key=lambda m: max((v for s in report.samples(m) for v in s.values), default=0))
     )
     caption = "Medians of each part, with 95 % intervals, on one axis from zero."
-    picture = render(charts.breakdown(report, parts, scale))
+    picture = paint(charts.breakdown(report, parts, scale))
     return Figure("Where the time goes", caption, picture, estimates_table(report, parts, report.hosts))
 
 
-def _curve(report: Report, measure: Measure) -> Figure:
+def _curve(report: Report, measure: Measure, paint: Paint) -> Figure:
     caption = "Median by pod over the blocks; the band is its 95 % interval, point by point. The axis does not begin at zero."
-    picture = render(charts.curve(report, measure, scale_of(report, measure)))
+    picture = paint(charts.curve(report, measure, scale_of(report, measure)))
     return Figure(
         f"{measure.metric}: from the first pod to the last", caption, picture, curve_table(report, measure)
     )

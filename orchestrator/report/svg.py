@@ -4,12 +4,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from html import escape
+from multiprocessing import get_context
 from typing import Any
 
 import vl_convert
 
 SIZE = re.compile(r'<svg ([^>]*?)width="([\d.]+)" height="([\d.]+)"([^>]*)>')
+
+DEADLINE_S = 120.0
+Paint = Callable[[dict[str, Any]], str]
+"""From a Vega-Lite spec to one `<svg>` element."""
+NOTHING: dict[str, Any] = {"mark": "point", "data": {"values": []}, "description": ""}
+
+
+@contextmanager
+def painter() -> Iterator[Paint]:
+    """Paints in a process of its own. Its engine needs half a second to start: it does so while the run is digested."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(render, NOTHING)
+        yield lambda spec: pool.submit(render, spec).result(timeout=DEADLINE_S)
 
 
 def render(spec: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.model.estimates import Cell, Measure
 from orchestrator.model.samples import HostRecord
-from orchestrator.report.facts import binaries, missing, shown_facts
+from orchestrator.report.facts import binaries, shown_facts, why_missing
 from orchestrator.report.numbers import (
     MISSING,
     Scale,
@@ -29,14 +29,15 @@ def scale_of(report: Report, measure: Measure) -> Scale:
 def estimates_table(report: Report, measures: Sequence[Measure], hosts: Sequence[str]) -> Table:
     """Median, interval, ratio to the baseline and its interval: a row a host, metric and combination."""
     rows: list[tuple[str, ...]] = []
-    notes: dict[str, None] = {}
+    missing: dict[str, dict[str, None]] = {}
     for measure in measures:
         scale = scale_of(report, measure)
         for host in hosts:
             for combination in report.combinations:
                 cell = report.cell(host, measure, combination)
                 rows.append(_estimate_row(report, measure, scale, host, combination, cell))
-                notes.update(dict.fromkeys(_reasons(report, measure, host, combination, cell)))
+                for reason, where in _reasons(report, measure, host, combination, cell):
+                    missing.setdefault(reason, {})[where] = None
     head = (
         "metric",
         "host",
@@ -48,6 +49,7 @@ def estimates_table(report: Report, measures: Sequence[Measure], hosts: Sequence
         "95 % interval of the ratio",
         "p, adjusted",
     )
+    notes = (f"{', '.join(places)}: {reason}." for reason, places in missing.items())
     caption = "Medians, and ratios to the baseline paired by block."
     return Table(caption, head, tuple(rows), headers=3, notes=(_ratio_note(report), *notes))
 
@@ -57,9 +59,7 @@ def _estimate_row(
 ) -> tuple[str, ...]:
     pair = report.pair(host, measure, combination)
     name = f"{measure.metric} [{scale.unit}]"
-    median = (
-        (str(cell.n), number(cell.median, scale), between(cell.interval, scale)) if cell else (MISSING,) * 3
-    )
+    median = (str(cell.n), number(cell.median, scale), _spread(cell, scale)) if cell else (MISSING,) * 3
     if combination == report.spec.baseline:
         return (name, host, combination, *median, "1 (baseline)", "", "")
     if pair is None:
@@ -77,14 +77,22 @@ def _estimate_row(
 
 def _reasons(
     report: Report, measure: Measure, host: str, combination: str, cell: Cell | None
-) -> Iterator[str]:
-    """Why something of this row is missing."""
-    where = f"{host}, {combination}, {measure.metric}"
+) -> Iterator[tuple[str, str]]:
+    """Why something of this row is missing, and where."""
+    where = f"{host} {combination}"
     if cell is not None and cell.reason:
-        yield f"{where}: {cell.reason}."
+        in_range = "; the range stands in parentheses" if cell.secondary else ""
+        yield f"{cell.reason}{in_range}", where
     pair = report.pair(host, measure, combination)
     if pair is not None and pair.reason:
-        yield f"{where}, ratio: {pair.reason}."
+        yield f"no ratio, or none with an interval: {pair.reason}", where
+
+
+def _spread(cell: Cell, scale: Scale) -> str:
+    """The interval; below six values the range, in parentheses."""
+    if cell.interval is None and cell.secondary is not None:
+        return f"({number(cell.secondary.minimum, scale)}–{number(cell.secondary.maximum, scale)})"
+    return between(cell.interval, scale)
 
 
 def _ratio_note(report: Report) -> str:
@@ -204,7 +212,11 @@ def host_table(report: Report) -> Table:
     rows += [(label, *values) for label, values in shown_facts(hosts)]
     words = frozenset(range(1, len(hosts) + 1))
     return Table(
-        "Hosts.", ("", *(host.host for host in hosts)), tuple(rows), words=words, notes=tuple(missing(hosts))
+        "Hosts.",
+        ("", *(host.host for host in hosts)),
+        tuple(rows),
+        words=words,
+        notes=tuple(why_missing(hosts)),
     )
 
 

@@ -41,6 +41,13 @@ def print_report(report: Report, console: Console) -> None:
     _print_notices(report, console)
 
 
+def printed(report: Report, console: Console) -> str:
+    """The same as text, in the console's width and colours, without blanks at the ends of lines."""
+    with console.capture() as captured:
+        print_report(report, console)
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
 def console_for(width: int | None = None) -> Console:
     """Standard output: its own width up to WIDEST, 80 and no colours in a pipe."""
     console = Console(highlight=False, emoji=False, markup=False)

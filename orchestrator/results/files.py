@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator.model.errors import ResultError
+
 
 @contextmanager
 def aside(path: Path) -> Iterator[Path]:
@@ -26,9 +28,12 @@ def aside(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text``, atomically."""
-    with aside(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    """Replace ``path`` by ``text``, atomically. Raises ResultError."""
+    try:
+        with aside(path) as beside:
+            beside.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be written: {error.strerror}.") from error
 
 
 def sha256(path: Path) -> str:

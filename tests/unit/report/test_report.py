@@ -18,7 +18,7 @@ from orchestrator.cli.report import report as command
 from orchestrator.model.errors import UsageError
 from orchestrator.pipeline.report import digest, digested, report
 from orchestrator.report.html import render_html
-from orchestrator.report.terminal import print_report
+from orchestrator.report.terminal import printed
 from orchestrator.report.thesis import published
 from orchestrator.report.view import Report
 
@@ -80,10 +80,8 @@ def html(made: Report) -> str:
     return render_html(made)
 
 
-def printed(told: Report, width: int = 80) -> str:
-    stream = io.StringIO()
-    print_report(told, Console(file=stream, width=width, highlight=False, emoji=False, markup=False))
-    return stream.getvalue()
+def text_of(told: Report, width: int = 80) -> str:
+    return printed(told, Console(file=io.StringIO(), width=width, highlight=False, emoji=False, markup=False))
 
 
 def test_the_page_is_well_formed_and_loads_nothing(html: str) -> None:
@@ -129,7 +127,7 @@ def test_colours_are_the_pages_own_so_that_dark_and_paper_work(html: str) -> Non
 
 def test_every_sentence_stands_in_page_and_terminal(made: Report, html: str) -> None:
     text = " ".join("".join(Page(html).text).split())
-    terminal = " ".join(printed(made, 1000).split())
+    terminal = " ".join(text_of(made, 1000).split())
     for verdict in made.estimates.verdicts:
         assert verdict.sentence in text
         assert verdict.sentence in terminal
@@ -147,11 +145,11 @@ def test_the_numbers_are_those_of_the_estimates(made: Report, html: str) -> None
     assert cell.median is not None
     for text in (f"{cell.median * 1000:.1f}", f"{pair.ratio:.3f}"):
         assert f"<td>{text}</td>" in html
-        assert text in printed(made)
+        assert text in text_of(made)
 
 
 def test_the_terminal_fits_80_columns_and_a_pipe_gets_no_escapes(made: Report) -> None:
-    text = printed(made)
+    text = text_of(made)
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
     assert text.index("On h1 only") < text.index("h1 (machine alpha)") < text.index("journal")
@@ -190,10 +188,23 @@ def test_a_run_with_nothing_but_failures_still_has_a_page(tmp_path: Path) -> Non
     told = report(write_run(tmp_path, wanted))
     html = render_html(told)
     Page(html)
-    reason = "h1, containerd/runc, CreateAndRun: no counted trial succeeded: StartContainer: deadline exceeded (synthetic)."
-    assert reason in html
+    both = "h1 containerd/runc, h1 containerd/crun"
+    assert f"{both}: no counted trial succeeded: StartContainer: deadline exceeded (synthetic)." in html
     assert "<figure>" not in html
-    assert "- h1, containerd/runc, CreateAndRun:" in printed(told)
+    assert f"- {both}: no counted" in text_of(told)
+
+
+def test_below_six_blocks_the_range_stands_in_parentheses(tmp_path: Path) -> None:
+    told = report(write_run(tmp_path, Wanted(hosts=(("h1", "alpha"),), blocks={LIFECYCLE: 4})))
+    measure = told.primary(LIFECYCLE)
+    assert measure is not None
+    cell = told.cell("h1", measure, "containerd/runc")
+    assert cell is not None
+    assert cell.secondary is not None
+    text = " ".join(text_of(told).split())
+    assert f"({cell.secondary.minimum * 1000:.0f}–{cell.secondary.maximum * 1000:.0f})" in text
+    assert "4 of the 6 values that an interval needs; the range stands in" in text
+    assert "Nothing can be claimed from 4 pairs" in text
 
 
 def test_one_combination_alone_has_medians_and_no_ratios(tmp_path: Path) -> None:
