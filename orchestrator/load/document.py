@@ -19,6 +19,10 @@ from orchestrator.model.errors import ConfigError
 T = TypeVar("T")
 KeyPath = tuple[str | int, ...]
 
+MOST_VALUES = 200_000
+"""A document with more, each alias counted as what it stands for, is refused rather than walked."""
+
+_VAULT = "Vaults are not supported; take the value from the environment: \"{{ lookup('env', 'NAME') }}\"."
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -94,7 +98,10 @@ def parse_document(text: str, path: Path) -> Document:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
         problem = error.problem or error.context or "not YAML"
-        raise ConfigError(f"not valid YAML: {problem}.", file=path, line=line, column=column) from error
+        hint = _VAULT if "!vault" in problem else None
+        raise ConfigError(
+            f"not valid YAML: {problem}.", file=path, line=line, column=column, hint=hint
+        ) from error
     except RecursionError as error:
         raise ConfigError("nests too deep, or an alias refers to itself.", file=path) from error
     except (yaml.YAMLError, ValueError) as error:
@@ -112,6 +119,8 @@ def _walk(
     keys: dict[KeyPath, Place],
 ) -> None:
     places[where] = _place(node)
+    if len(places) > MOST_VALUES:
+        raise ConfigError(f"has more than {MOST_VALUES} values; aliases multiply them.", file=path)
     if isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):
             _walk(loader, path, child, (*where, index), places, keys)
