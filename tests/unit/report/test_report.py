@@ -174,8 +174,10 @@ def test_what_comes_from_outside_is_escaped(tmp_path: Path) -> None:
         "message": "<script>alert(1)</script> `x<y`",
         "hint": None,
     }
-    path.write_text(path.read_text() + json.dumps(note) + "\n")
+    text = path.read_text().replace('"Synthetic CPU"', '"<script src=x>"')
+    path.write_text(text + json.dumps(note) + "\n")
     html = render_html(report(folder))
+    assert "&lt;script src=x&gt;" in html
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt; <code>x&lt;y</code>" in html
 

@@ -21,6 +21,7 @@ from orchestrator.results.analysis import Merged, estimate
 from orchestrator.results.merge import merge
 from orchestrator.results.store import RunFolder
 from orchestrator.results.table import read_counts, read_series
+from orchestrator.stats.families import benjamini_hochberg, holm
 from remote_agent.contract.benchmark import Benchmark, Better
 
 
@@ -67,6 +68,26 @@ def test_holm_covers_the_primary_family_of_a_host_and_nothing_else(tmp_path: Pat
         (host, metric) for host in ("h1", "h2") for metric in ("CreateAndRun", "TotalTime")
     }
     assert {v.kind for v in made.verdicts} == {VerdictKind.DIFFERENT}
+
+
+def test_claims_are_adjusted_by_holm_and_exploration_by_benjamini_hochberg(tmp_path: Path) -> None:
+    wanted = Wanted(
+        hosts=(("h1", "alpha"),),
+        handlers=("runc", "crun", "runsc"),
+        effect=0.02,
+        blocks={LIFECYCLE: 8, SCALE: 8},
+    )
+    made = analysed(write_run(tmp_path, wanted))
+    primary = ("CreateAndRun", "TotalTime")
+    for adjust, pairs in (
+        (holm, [p for p in made.pairs if p.metric in primary]),
+        (benjamini_hochberg, [p for p in made.pairs if p.metric not in primary]),
+    ):
+        raw = [p.p for p in pairs if p.p is not None]
+        assert len(raw) == len(pairs) > 2
+        assert [p.adjusted for p in pairs] == pytest.approx(adjust(raw))
+    claimed = [p.p for p in made.pairs if p.metric in primary if p.p is not None]
+    assert holm(claimed) != pytest.approx(benjamini_hochberg(claimed))
 
 
 def test_equal_runtimes_are_not_told_apart(tmp_path: Path) -> None:
