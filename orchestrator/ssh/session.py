@@ -132,12 +132,14 @@ class _Sudo:
         raise self._refused(said, asked)
 
     def _refused(self, said: bytes, asked: bool = True) -> LoginRefused:
-        lines = said.replace(self.prompt, b"").decode("utf-8", "replace").strip().splitlines()
         user, become = self.where.user, self.endpoint.become_user
-        if self.endpoint.become_password is None:
-            hint = f"Set ansible_become_password, or let {user} use sudo without one."
-        else:
-            hint = "Correct ansible_become_password."
-        reason = f": {lines[-1].rstrip('.')}" if lines else ""
-        what = "did not accept the password of" if asked and self.endpoint.become_password else "refuses"
-        return LoginRefused(self.where.host, f"sudo {what} {user} to become {become}{reason}.", hint)
+        if self.endpoint.become_password is not None and asked:
+            message = f"sudo did not accept the password of {user}, who is to become {become}."
+            return LoginRefused(self.where.host, message, "Correct ansible_become_password.")
+        lines = said.replace(self.prompt, b"").decode("utf-8", "replace").strip().splitlines()
+        reason = lines[-1].removeprefix("sudo: ").rstrip(".") if lines else "it says nothing"
+        return LoginRefused(
+            self.where.host,
+            f"sudo does not let {user} become {become}: {reason}.",
+            f"Set ansible_become_password, or let {user} use sudo without one.",
+        )

@@ -58,9 +58,11 @@ def test_a_program_ended_by_a_signal_is_no_exit_status(connection: Connection) -
 
 def test_turns_on_a_stream(connection: Connection) -> None:
     with connection.stream("cat") as stream:
+        began = time.monotonic()
         for number in range(100):
             stream.stdin.write(b"%d\n" % number)
             assert stream.stdout.readline() == b"%d\n" % number
+        assert time.monotonic() - began < 2  # with Nagle's algorithm on, each turn would wait for 40 ms
         stream.stdin.close()
         assert stream.stdout.read() == b""
         assert stream.wait(5) == 0
