@@ -71,7 +71,7 @@ class Labs:
                 return None
             self._refuse_stranger(lab, state)
             provider = choose(state.provider, self.providers, self.system).provider
-            result = LabResult(lab.name, self._each(list(state.hosts), self._remover(site, provider)))
+            result = LabResult(lab.name, self._each(sorted(state.hosts), self._remover(site, provider)))
             return self._finish(site, provider, state, result) if result.ok else result
 
     def status(self, lab: LabSpec) -> LabStatus:
