@@ -96,7 +96,7 @@ def _sampled(report: Report, measure: Measure, paint: Paint) -> Iterator[Figure]
     yield Figure(
         f"{measure.metric}: the samples",
         "Each mark is one trial; within a row the blocks run from top to bottom. The upright line is the median, the bar its "
-        "95 % interval. The axis does not begin at zero.",
+        "95 % interval (from six values on). The axis does not begin at zero.",
         paint(charts.strip(report, measure, scale)),
         estimates_table(report, [measure], report.hosts),
     )
@@ -113,13 +113,16 @@ def _breakdown(report: Report, parts: list[Measure], paint: Paint) -> Figure:
     scale = scale_of(
         report, max(parts, key=lambda m: max((v for s in report.samples(m) for v in s.values), default=0))
     )
-    caption = "Medians of each part, with 95 % intervals, on one axis from zero."
+    caption = "Medians of each part, with 95 % intervals (from six values on), on one axis from zero."
     picture = paint(charts.breakdown(report, parts, scale))
     return Figure("Where the time goes", caption, picture, estimates_table(report, parts, report.hosts))
 
 
 def _curve(report: Report, measure: Measure, paint: Paint) -> Figure:
-    caption = "Median by pod over the blocks; the band is its 95 % interval, point by point. The axis does not begin at zero."
+    caption = (
+        "Median by pod over the blocks; the band is its 95 % interval, point by point (from six values on). The axis does not "
+        "begin at zero."
+    )
     picture = paint(charts.curve(report, measure, scale_of(report, measure)))
     return Figure(
         f"{measure.metric}: from the first pod to the last", caption, picture, curve_table(report, measure)

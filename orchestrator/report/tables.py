@@ -19,6 +19,7 @@ from orchestrator.report.numbers import (
     scale_for,
 )
 from orchestrator.report.view import Report, Table
+from orchestrator.stats.median import FEWEST
 
 
 def scale_of(report: Report, measure: Measure) -> Scale:
@@ -193,7 +194,9 @@ def curve_table(report: Report, measure: Measure) -> Table:
         for p in points
     )  # fmt: skip
     head = ("host", "combination", "pod", "n", f"median [{scale.unit}]", "95 % interval", "to the first pod")
-    return Table(f"{measure.metric} by pod.", head, rows, headers=3)
+    short = f"{MISSING} stands where a pod has fewer than the {FEWEST} values that an interval needs."
+    notes = (short,) if any(p.interval is None for p in points) else ()
+    return Table(f"{measure.metric} by pod.", head, rows, headers=3, notes=notes)
 
 
 def host_table(report: Report) -> Table:

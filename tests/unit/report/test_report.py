@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from synthetic import LIFECYCLE, SCALE, Wanted, write_run
 
 from orchestrator.cli.report import report as command
 from orchestrator.model.errors import UsageError
@@ -21,6 +20,7 @@ from orchestrator.report.html import render_html
 from orchestrator.report.terminal import printed
 from orchestrator.report.thesis import published
 from orchestrator.report.view import Report
+from tests.fixtures.synthetic import LIFECYCLE, SCALE, Wanted, write_run
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 

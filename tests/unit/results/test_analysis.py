@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import CATALOGUE, LIFECYCLE, SCALE, Wanted, write_run
 
 from orchestrator.model.errors import ResultError
 from orchestrator.model.estimates import Estimates
@@ -23,6 +22,7 @@ from orchestrator.results.store import RunFolder
 from orchestrator.results.table import read_counts, read_series
 from orchestrator.stats.families import benjamini_hochberg, holm
 from remote_agent.contract.benchmark import Benchmark, Better
+from tests.fixtures.synthetic import CATALOGUE, LIFECYCLE, SCALE, Wanted, write_run
 
 
 def analysed(folder: Path, catalogue: Mapping[str, Benchmark] = CATALOGUE) -> Estimates:

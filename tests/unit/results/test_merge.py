@@ -9,13 +9,13 @@ from typing import Any
 
 import duckdb
 import pytest
-from synthetic import LIFECYCLE, SCALE, Wanted, write_run
 
 from orchestrator.model.errors import ResultError
 from orchestrator.model.samples import HostRecord
 from orchestrator.results.merge import SAMPLES, TRIALS, merge
 from orchestrator.results.store import RunFolder
 from orchestrator.results.table import csv_lines, read_counts, read_series
+from tests.fixtures.synthetic import LIFECYCLE, SCALE, Wanted, write_run
 
 SMALL = Wanted(
     blocks={LIFECYCLE: 3, SCALE: 2},
