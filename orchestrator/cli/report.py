@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.runs import root_option
+
 
 @click.command("report")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
@@ -18,13 +20,7 @@ import click
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the estimates as JSON, and nothing else.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every sample as CSV, and nothing else.")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder of the runs.",
-)
+@root_option
 def report(runs: tuple[str, ...], html: Path | None, as_json: bool, as_csv: bool, root: Path) -> None:
     """Say what a run showed: sentences and tables here, figures in one self-contained HTML file.
 

@@ -196,6 +196,15 @@ def test_a_run_with_nothing_but_failures_still_has_a_page(tmp_path: Path) -> Non
     assert f"- {both}: no counted" in text_of(told)
 
 
+def test_a_run_that_never_came_to_a_trial_says_so(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, Wanted(hosts=(("h1", "alpha"),)))
+    path = folder / "hosts" / "h1" / "journal.jsonl"
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    told = report(folder)
+    assert "h1 containerd/runc, h1 containerd/crun: no counted trial was recorded." in render_html(told)
+    assert "Nothing can be claimed from 0 pairs" in text_of(told)
+
+
 def test_below_six_blocks_the_range_stands_in_parentheses(tmp_path: Path) -> None:
     told = report(write_run(tmp_path, Wanted(hosts=(("h1", "alpha"),), blocks={LIFECYCLE: 4})))
     measure = told.primary(LIFECYCLE)
