@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One trial over a fake runtime: measured, cleaned up and audited, whatever happens in it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from fake_cri import Failure, FakeCri, serving
+
+from remote_agent.agent.executor import CriExecutor, cgroup_parents
+from remote_agent.agent.preflight import preflight
+from remote_agent.agent.schedule import DoTrial
+from remote_agent.agent.spec import Combination, RunSpec
+from remote_agent.benchmarks.bench import Cancelled
+from remote_agent.contract.journal import Leak, Trial
+
+LIFECYCLE, SCALE = "operations.container.lifecycle", "scalability.runtime.3"
+
+
+class World:
+    """A fake runtime, an executor over an empty host, and a way to try a trial."""
+
+    def __init__(self, fake: FakeCri, root: Path) -> None:
+        self.fake, self.root = fake, root
+        self.executor = CriExecutor(root, root / "logs", settle_s=0.05)
+        self.notes: list[str] = []
+        self.spec = RunSpec.from_json(
+            {
+                "run_id": "run-1", "host": "m1", "seed": 1,
+                "combinations": [{"cri": "fake", "handler": h, "socket": str(fake.socket)} for h in ("runc", "kata")],
+                "benchmarks": [{"name": LIFECYCLE}, {"name": SCALE}],
+            }
+        )  # fmt: skip
+
+    def trial(
+        self, benchmark: str = LIFECYCLE, handler: str = "runc", checkpoint: Any = lambda: None
+    ) -> Trial:
+        due = DoTrial(benchmark, 2, 0, f"fake/{handler}", 1, False)
+        return self.executor.trial(self.spec, due, checkpoint, lambda *words: self.notes.append(words[1]))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with serving(tmp_path / "cri.sock") as fake:
+        yield World(fake, tmp_path)
+
+
+def test_lifecycle_has_every_metric_and_leaves_nothing(world: World) -> None:
+    trial = world.trial()
+    assert (trial.status, trial.reason, trial.leaks) == ("ok", None, ())
+    values = {sample.metric: sample.value for sample in trial.samples}
+    benchmark = world.spec.benchmark(LIFECYCLE).benchmark
+    assert list(values) == [metric.name for metric in benchmark.metrics]
+    assert values["CreateAndRun"] == pytest.approx(values["Create"] + values["Run"])
+    assert values["Create"] == pytest.approx(values["RunPodSandbox"] + values["CreateContainer"])
+    assert 0 < sum(values[name] for name in ("CreateAndRun", "Destroy")) * 1e9 <= trial.elapsed_ns
+    assert (world.fake.pods, world.fake.containers) == ({}, {})
+    assert not list((world.root / "logs").iterdir())
+
+
+def test_scalability_starts_all_pods_before_it_destroys_one(world: World) -> None:
+    trial = world.trial(SCALE)
+    assert trial.status == "ok"
+    names = [
+        name for name in world.fake.names() if not name.startswith(("List", "Status", "Version", "RuntimeC"))
+    ]
+    start = ["RunPodSandbox", "CreateContainer", "StartContainer"]
+    destroy = ["StopContainer", "RemoveContainer", "StopPodSandbox", "RemovePodSandbox"]
+    assert names == start * 3 + destroy * 3
+    items = [(sample.metric, sample.item) for sample in trial.samples if sample.item is not None]
+    assert items == [(metric, item) for item in range(3) for metric in ("PodStart", "PodDestroy")]
+    values = {sample.metric: sample.value for sample in trial.samples if sample.item is None}
+    starts = sum(sample.value for sample in trial.samples if sample.metric == "PodStart")
+    assert starts <= values["TotalTime"] < values["TotalWithDestruction"]
+
+
+@pytest.mark.parametrize(
+    "call", ["RunPodSandbox", "CreateContainer", "StartContainer", "StopContainer", "RemoveContainer"]
+)
+def test_a_call_that_fails_fails_the_trial_and_is_cleaned_up_after(world: World, call: str) -> None:
+    world.fake.failures[call] = Failure(grpc.StatusCode.INTERNAL, "it broke")
+    trial = world.trial()
+    assert (trial.status, trial.reason, trial.samples) == ("failed", f"{call}: it broke (INTERNAL)", ())
+    assert (world.fake.pods, world.fake.containers, trial.leaks) == ({}, {}, ())
+    assert world.trial().status == "ok"
+
+
+def test_a_pod_that_was_made_though_its_call_failed_is_removed(world: World) -> None:
+    world.fake.failures["RunPodSandbox"] = Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "too late", stay=True)
+    assert world.trial().status == "failed"
+    assert world.fake.pods == {}
+
+
+def test_what_cannot_be_removed_is_a_leak_and_said(world: World) -> None:
+    world.fake.failures["RemovePodSandbox"] = Failure(grpc.StatusCode.INTERNAL, "busy", times=99)
+    trial = world.trial()
+    assert trial.status == "failed"
+    assert [leak.kind for leak in trial.leaks] == ["pod"]
+    assert any("busy" in note for note in world.notes)
+
+
+def test_a_missing_handler_is_unsupported_with_its_reason(world: World) -> None:
+    trial = world.trial(handler="kata")
+    assert (trial.status, trial.samples) == ("unsupported", ())
+    assert trial.reason == "fake has no handler kata; it has crun, runc."
+    assert "RunPodSandbox" not in world.fake.names()
+
+
+def test_a_runtime_that_is_gone_is_a_failed_trial(tmp_path: Path) -> None:
+    trial = World(FakeCri(tmp_path / "none.sock"), tmp_path).trial()
+    assert trial.status == "failed"
+    assert trial.reason is not None
+    assert "UNAVAILABLE" in trial.reason
+
+
+def test_cancelled_between_two_calls_everything_is_removed(world: World) -> None:
+    calls: list[None] = []
+
+    def third() -> None:
+        calls.append(None)
+        if len(calls) == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        world.trial(checkpoint=third)
+    assert world.fake.requests("StartContainer") == []
+    assert (world.fake.pods, world.fake.containers) == ({}, {})
+    assert gc.isenabled()
+
+
+def test_a_mistake_in_a_benchmark_fails_its_trial(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        stop_timeout_s = property(lambda self: 1 / 0)
+
+    monkeypatch.setattr("remote_agent.agent.executor.Pod", lambda *_: Broken())
+    trial = world.trial()
+    assert trial.status == "failed"
+    assert trial.reason is not None
+    assert "itself is at fault: AttributeError" in trial.reason
+    assert gc.isenabled()
+
+
+def test_the_collector_is_off_while_it_is_measured(world: World) -> None:
+    seen: list[bool] = []
+    world.trial(checkpoint=lambda: seen.append(gc.isenabled()))
+    assert seen == [False] * 7
+
+
+def test_what_the_host_keeps_after_clean_up_is_a_leak(world: World) -> None:
+    lease = world.root / "var/lib/cni/networks/labctl/10.0.0.9"
+
+    def leave() -> None:
+        lease.parent.mkdir(parents=True, exist_ok=True)
+        lease.touch()
+
+    assert world.trial(checkpoint=leave).leaks == (Leak("lease", "10.0.0.9"),)
+    assert world.trial().leaks == (), "it was there before: nobody's leak now"
+
+
+@pytest.mark.parametrize(("systemd", "parent"), [(False, "/labctl/m1"), (True, "labctl-m1.slice")])
+def test_pods_are_below_the_hosts_own_cgroup(world: World, systemd: bool, parent: str) -> None:
+    world.fake.systemd = systemd
+    world.trial()
+    assert world.fake.requests("RunPodSandbox")[0].config.linux.cgroup_parent == parent
+
+
+def test_a_hosts_name_does_not_nest_slices() -> None:
+    assert cgroup_parents("lab-1.example")[1] == "/labctl.slice/labctl-lab_1_example.slice"
+
+
+def test_at_the_end_the_cgroup_parents_are_gone_if_they_are_empty(world: World) -> None:
+    for hierarchy in ("memory", "pids"):
+        (world.root / "sys/fs/cgroup" / hierarchy / "labctl/m1").mkdir(parents=True)
+    (world.root / "sys/fs/cgroup/pids/labctl/other").mkdir()
+    world.executor.finish(world.spec)
+    assert not (world.root / "sys/fs/cgroup/memory/labctl").exists()
+    assert sorted(path.name for path in (world.root / "sys/fs/cgroup/pids/labctl").iterdir()) == ["other"]
+
+
+def test_leftovers_of_an_agent_that_died_are_counted_and_removed(world: World) -> None:
+    world.fake.failures["RemovePodSandbox"] = Failure(grpc.StatusCode.INTERNAL, "busy", times=4)
+    world.trial()
+    assert len(world.fake.pods) == 1
+    assert world.executor.clean(world.spec, lambda *words: None) == 1
+    assert world.fake.pods == {}
+
+
+def test_the_fingerprint_tells_the_runtimes_or_why_not(world: World) -> None:
+    facts = world.executor.fingerprint(world.spec)
+    assert facts["runtimes"]["fake"]["version"] == "1.0"
+    assert facts["cpu"]["model"] is None
+    assert "cpuinfo" in facts["missing"]["cpu.model"]
+    gone = World(FakeCri(world.root / "none.sock"), world.root)
+    facts = gone.executor.fingerprint(gone.spec)
+    assert facts["runtimes"]["fake"] is None
+    assert "UNAVAILABLE" in facts["missing"]["runtimes.fake"]
+
+
+def test_preflight_finds_what_stands_against_it(world: World, tmp_path: Path) -> None:
+    socket = str(world.fake.socket)
+    assert all(
+        one.ok for one in preflight([Combination("fake", "runc", socket)]) if "pause" not in one.message
+    )
+    world.fake.network_ready, world.fake.images = False, ()
+    wrong = [one for one in preflight([Combination("fake", "kata", socket)]) if not one.ok]
+    assert [one.name for one in wrong] == ["ready", "handler", "image", "image"]
+    assert all(one.hint and one.combination == "fake/kata" for one in wrong)
+    (none,) = preflight([Combination("fake", "runc", str(tmp_path / "no.sock"))])
+    assert (none.ok, none.name) == (False, "socket")
