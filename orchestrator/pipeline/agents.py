@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from orchestrator.load.inventory import endpoint_of
 from orchestrator.model.errors import ConnectionLost, HostError
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.run import RunHost, RunSpec
-from orchestrator.provision import apply_steps, gather_facts
+from orchestrator.provision.apply import apply_steps, gather_facts
 from orchestrator.runs.agent import AgentClient, AgentState, AgentStatus
 from orchestrator.runs.bundle import Bundle, Bundles, Target, cache_folder
 from orchestrator.runs.deploy import LOOK, RELAY, Installed, install_steps, service_steps
@@ -23,11 +24,21 @@ from orchestrator.runs.journal import JournalCopy
 from orchestrator.runs.session import Link
 from orchestrator.runs.sockets import socket_of
 from orchestrator.ssh import Connection, Results, connect, fan_out
-from remote_agent.contract.steps import Outcome, Status, Step
+from remote_agent.contract.steps import Status, Step
 
 START_SECONDS = 30.0
 OLDEST_MUSL = "1.2"
 """musl does not tell its version; wheels for 1.2 are what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OneBlob:
+    """The bundle, for the steps that name it by its content."""
+
+    bundle: Bundle
+
+    def path(self, sha256: str) -> Path | None:
+        return self.bundle.path if sha256 == self.bundle.sha256 else None
 
 
 class Agents:
@@ -130,7 +141,7 @@ def _executing(connection: Connection) -> AgentStatus | None:
 
 def _apply(connection: Connection, steps: Sequence[Step], bundle: Bundle) -> bool:
     """Did anything change? Raises HostError for the first step that failed."""
-    outcomes = apply_steps(connection, steps, {bundle.sha256: bundle.path}, _ignore)
+    outcomes = apply_steps(connection, steps, _OneBlob(bundle))
     names = {step.id: step.name for step in steps}
     for outcome in outcomes:
         if outcome.status is Status.FAILED:
@@ -139,7 +150,3 @@ def _apply(connection: Connection, steps: Sequence[Step], bundle: Bundle) -> boo
                 f"the agent cannot be deployed ({names[outcome.step]}): {outcome.msg}",
             )
     return any(outcome.status is Status.CHANGED for outcome in outcomes)
-
-
-def _ignore(outcome: Outcome) -> None:
-    """Nobody watches these steps one by one."""

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from orchestrator.load.inventory import load_inventory, select_hosts
-from orchestrator.load.suite import find_suite, load_suite
+from orchestrator.load.suite import find_suite, list_suites, load_suite
 from orchestrator.model.errors import RunError, UsageError
 from orchestrator.model.inventory import Host
 from orchestrator.model.run import BenchmarkPlan, RunHost, RunSpec, RunState, Suite
@@ -65,6 +65,16 @@ def plan_run(wanted: Wanted, suites: Sequence[Path], now: datetime | None = None
         baseline=_baseline(suite, wanted.baseline),
         labctl_version=version("labctl"),
     )
+
+
+def suite_folders() -> tuple[Path, ...]:
+    """Where suites are looked for by name: ./suites, then those that labctl brings."""
+    return Path("suites"), Path(__file__).resolve().parents[2] / "suites"
+
+
+def known_suites(folders: Sequence[Path]) -> list[Suite]:
+    """Every suite in ``folders``, checked. Raises ConfigError."""
+    return [load_suite(path, catalogue(), find) for path in list_suites(folders).values()]
 
 
 def start_run(spec: RunSpec, store: RunStore) -> RunFolder:

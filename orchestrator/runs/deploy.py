@@ -46,7 +46,7 @@ ExecStart={COMMAND} serve
 Restart=always
 RestartSec=1
 KillMode=mixed
-TimeoutStopSec=30
+TimeoutStopSec=120
 
 [Install]
 WantedBy=multi-user.target

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the terminal does with a run: follow, come back, cancel, list; with real conductors and agents that do nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.cli.main import run as labctl
+from orchestrator.model.run import RunSpec
+from orchestrator.pipeline import run as pipeline
+from orchestrator.results.store import RunFolder, RunStore
+from orchestrator.runs.process import owned, owner
+
+if TYPE_CHECKING:
+    from conftest import FakeAgent
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(
+    tmp_path: Path, spec: RunSpec, agents: dict[str, FakeAgent], monkeypatch: pytest.MonkeyPatch
+) -> RunFolder:
+    """A run that nobody owns yet; who resumes it gets a real conductor process."""
+    script = str(Path(__file__).with_name("conductor_process.py"))
+    started: list[subprocess.Popen[bytes]] = []
+
+    def launch(folder: RunFolder) -> None:
+        command = [sys.executable, script, str(folder.path), str(tmp_path)]
+        started.append(subprocess.Popen(command, start_new_session=True))
+        deadline = time.monotonic() + 15
+        while not owned(folder.lock) and started[-1].poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    monkeypatch.setattr(pipeline, "_launch", launch)
+    monkeypatch.setenv("LABCTL_RUNS", str(tmp_path / "runs"))
+    return RunStore(tmp_path / "runs").create(spec)
+
+
+def _later(seconds: float, action: Callable[[], object]) -> threading.Timer:
+    timer = threading.Timer(seconds, action)
+    timer.start()
+    return timer
+
+
+def test_attach_starts_a_conductor_follows_and_gives_the_runs_exit_code(
+    folder: RunFolder, agents: dict[str, FakeAgent], capsys: Capture
+) -> None:
+    agents["c"].failing = {"containerd/crun"}
+    assert labctl(["attach", folder.id[:12]]) == 1
+    said = capsys.readouterr().out
+    assert said.count("block ") >= 12
+    assert "a: operations.x.y block 1/3, warm-up, 0." in said
+    assert "c: containerd/crun operations.x.y block 1 failed: no" in said
+    assert "Complete: 24 trials, 4 failed, 0 leaks" in said
+    assert labctl(["attach"]) == 1, "again, it only shows what was"
+    assert "Complete: 24 trials" in capsys.readouterr().out
+
+
+def test_attach_json_prints_json_alone(folder: RunFolder, capsys: Capture) -> None:
+    assert labctl(["attach", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["status"], said["exit_code"], len(said["hosts"])) == ("complete", 0, 3)
+
+
+def test_a_killed_conductor_is_named_and_attach_takes_the_run_up(
+    folder: RunFolder, agents: dict[str, FakeAgent], capsys: Capture
+) -> None:
+    for agent in agents.values():
+        agent.trial_seconds = 0.1
+
+    def kill() -> None:
+        pid = owner(folder.lock)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    timer = _later(1.2, kill)
+    assert labctl(["attach"]) == 1
+    timer.join()
+    said = capsys.readouterr()
+    assert "has lost its conductor" in said.err
+    assert f"labctl attach {folder.id}" in said.err
+    assert labctl(["runs", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["status"] == "interrupted"
+    assert labctl(["attach"]) == 0
+    said = capsys.readouterr()
+    assert "taken up where it was left" in said.out
+    assert "Complete: 24 trials, 0 failed" in said.out
+
+
+def test_cancel_ends_the_run_and_waits_for_it(
+    folder: RunFolder, agents: dict[str, FakeAgent], capsys: Capture
+) -> None:
+    for agent in agents.values():
+        agent.trial_seconds = 0.3
+    pipeline.resume_run(folder)
+    time.sleep(0.8)
+    assert labctl(["cancel"]) == 0
+    assert "Cancelled: " in capsys.readouterr().out
+    assert labctl(["attach"]) == 130
+    assert labctl(["cancel"]) == 1
+    assert "ended already (cancelled)" in capsys.readouterr().err
+
+
+def _interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_detaches_and_the_run_goes_on(
+    folder: RunFolder, agents: dict[str, FakeAgent], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.cli.follow.SECOND_CHANCE", 0.2)
+    for agent in agents.values():
+        agent.trial_seconds = 0.1
+    timer = _later(1.0, _interrupt)
+    assert labctl(["attach"]) == 130
+    timer.join()
+    assert f"Detached; the run goes on. labctl attach {folder.id}" in capsys.readouterr().err
+    assert owned(folder.lock)
+    assert labctl(["attach"]) == 0
+
+
+def test_a_second_ctrl_c_cancels_and_cleans_up(
+    folder: RunFolder, agents: dict[str, FakeAgent], capsys: Capture
+) -> None:
+    for agent in agents.values():
+        agent.trial_seconds = 0.3
+    timers = [_later(1.0, _interrupt), _later(1.5, _interrupt)]
+    assert labctl(["attach"]) == 130
+    for timer in timers:
+        timer.join()
+    assert "Cancelling" in capsys.readouterr().err
+    state = folder.read_state()
+    assert state is not None
+    assert state.status == "cancelled"
+    assert all(agent.records()[-1]["status"] == "cancelled" for agent in agents.values())
+
+
+def test_runs_are_listed_newest_first_and_a_foreign_one_says_why_it_cannot_be_read(
+    folder: RunFolder, spec: RunSpec, capsys: Capture
+) -> None:
+    store = RunStore(folder.path.parent)
+    store.create(replace(spec, id="20270101-000000-demo-zz", schema=9))
+    assert labctl(["runs", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [each["id"] for each in listed] == ["20270101-000000-demo-zz", spec.id]
+    assert [each["status"] for each in listed] == ["unreadable", "interrupted"]
+    assert "newer labctl" in listed[0]["problem"]
+    assert labctl(["runs"]) == 0
+    said = capsys.readouterr()
+    assert spec.id in said.out
+    assert "newer labctl" in said.err
+
+
+@pytest.mark.parametrize("verb", ["attach", "cancel", "fetch"])
+def test_a_run_that_is_not_there_is_a_usage_error(folder: RunFolder, verb: str, capsys: Capture) -> None:
+    assert labctl([verb, "nosuch"]) == 2
+    assert "There is no run 'nosuch'" in capsys.readouterr().err
+
+
+def test_fetch_leaves_a_run_that_is_under_way_alone(
+    folder: RunFolder, agents: dict[str, FakeAgent], capsys: Capture
+) -> None:
+    for agent in agents.values():
+        agent.trial_seconds = 0.1
+    pipeline.resume_run(folder)
+    assert labctl(["fetch"]) == 1
+    assert "is under way" in capsys.readouterr().err
+    assert labctl(["attach"]) == 0
+
+
+def test_list_tells_of_suites_benchmarks_and_metrics(capsys: Capture) -> None:
+    assert labctl(["list"]) == 0
+    short = capsys.readouterr().out
+    assert "scalability.runtime.50" in short
+    assert "CreateAndRun" not in short
+    assert labctl(["list", "--long"]) == 0
+    assert "CreateAndRun" in capsys.readouterr().out
+    assert labctl(["list", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {suite["name"] for suite in told["suites"]} >= {"demo", "operations", "scalability"}
