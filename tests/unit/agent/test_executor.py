@@ -10,7 +10,6 @@ from typing import Any
 
 import grpc
 import pytest
-from fake_cri import Failure, FakeCri, serving
 
 from remote_agent.agent.executor import CriExecutor, cgroup_parents
 from remote_agent.agent.preflight import preflight
@@ -18,6 +17,7 @@ from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import Combination, RunSpec
 from remote_agent.benchmarks.bench import Cancelled
 from remote_agent.contract.journal import Leak, Trial
+from tests.fixtures.fake_cri import Failure, FakeCri, serving
 
 LIFECYCLE, SCALE = "operations.container.lifecycle", "scalability.runtime.3"
 

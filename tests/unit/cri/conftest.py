@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_cri import FakeCri, serving
+
+from tests.fixtures.fake_cri import FakeCri, serving
 
 
 @pytest.fixture

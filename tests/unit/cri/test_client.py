@@ -9,13 +9,13 @@ from typing import Any
 
 import grpc
 import pytest
-from fake_cri import IMAGE, Failure, FakeCri
 
 from remote_agent.cri.client import Cri, CriError, timed
 from remote_agent.cri.describe import describe, handler_binaries
 from remote_agent.cri.leftovers import ours, remove_ours
 from remote_agent.cri.pods import Pod, PodPlan
 from remote_agent.gen.runtime.v1 import cri_pb2 as pb
+from tests.fixtures.fake_cri import IMAGE, Failure, FakeCri
 
 
 @pytest.fixture

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The catalogue is what the controller reads and the agent executes; a Bench takes only what is declared."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from remote_agent.benchmarks.bench import Bench, BenchError
+from remote_agent.benchmarks.registry import catalogue, find
+from remote_agent.contract.benchmark import Benchmark, Better, Metric
+from remote_agent.contract.journal import Sample
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class FakePod:
+    """Notes its calls; each takes as many ns as the call's name has letters."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self._calls = calls
+
+    def _call(self, name: str) -> int:
+        self._calls.append(name)
+        return len(name)
+
+    def run_sandbox(self) -> int:
+        return self._call("run_sandbox")
+
+    def create(self) -> int:
+        return self._call("create")
+
+    def start(self) -> int:
+        return self._call("start")
+
+    def stop(self) -> int:
+        return self._call("stop")
+
+    def remove(self) -> int:
+        return self._call("remove")
+
+    def stop_sandbox(self) -> int:
+        return self._call("stop_sandbox")
+
+    def remove_sandbox(self) -> int:
+        return self._call("remove_sandbox")
+
+
+def _bench(benchmark: Benchmark, calls: list[str] | None = None) -> Bench:
+    made = calls if calls is not None else []
+    ticks = iter(range(10**6))
+    return Bench(benchmark, benchmark.params, lambda number: FakePod(made), lambda: next(ticks))
+
+
+def _one(*metrics: Metric) -> Benchmark:
+    return Benchmark("a.b.c", "", metrics[0].name, metrics, lambda bench: None)
+
+
+@pytest.mark.parametrize("benchmark", catalogue(), ids=lambda benchmark: benchmark.name)
+def test_each_says_what_it_is(benchmark: Benchmark) -> None:
+    assert benchmark.name.count(".") == 2
+    assert benchmark.metric(benchmark.primary).per_item is False
+    assert len({metric.name for metric in benchmark.metrics}) == len(benchmark.metrics)
+    assert benchmark.summary.endswith(".")
+    assert all(
+        metric.timed.endswith((".", ").")) and metric.better is Better.LOWER for metric in benchmark.metrics
+    )
+
+
+@pytest.mark.parametrize("benchmark", catalogue(), ids=lambda benchmark: benchmark.name)
+def test_each_records_every_metric_that_it_declares(benchmark: Benchmark) -> None:
+    bench = _bench(benchmark)
+    benchmark.function(bench)
+    assert {sample.metric for sample in bench.samples} == {metric.name for metric in benchmark.metrics}
+
+
+@pytest.mark.parametrize("pods", [1, 5, 7, 50])
+def test_scalability_makes_so_many_pods_for_any_number(pods: int) -> None:
+    calls: list[str] = []
+    bench = _bench(find(f"scalability.runtime.{pods}"), calls)
+    find(f"scalability.runtime.{pods}").function(bench)
+    assert len(bench.made) == calls.count("run_sandbox") == calls.count("remove_sandbox") == pods
+    items = [sample.item for sample in bench.samples if sample.metric == "PodStart"]
+    assert items == list(range(pods))
+
+
+def test_the_catalogues_names_find_themselves_and_others_are_refused() -> None:
+    assert [find(benchmark.name).name for benchmark in catalogue()] == [
+        benchmark.name for benchmark in catalogue()
+    ]
+    for name in ("scalability.runtime.0", "scalability.runtime.05", "scalability.runtime.", "operations", ""):
+        with pytest.raises(KeyError):
+            find(name)
+
+
+def test_a_time_is_recorded_in_the_metrics_unit() -> None:
+    bench = _bench(_one(Metric("a", "s", "."), Metric("b", "ms", "."), Metric("c", "s", ".", per_item=True)))
+    bench.took("a", 1_500_000_000)
+    bench.took("b", 1_500_000)
+    bench.took("c", 2_000_000_000, 3)
+    assert bench.samples == (Sample("a", 1.5, "s"), Sample("b", 1.5, "ms"), Sample("c", 2.0, "s", 3))
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "item"),
+    [
+        ("other", 1.0, None),
+        ("a", 1.0, 0),
+        ("c", 1.0, None),
+        ("a", float("nan"), None),
+        ("a", float("inf"), None),
+    ],
+)
+def test_what_is_not_declared_or_no_number_is_refused(metric: str, value: float, item: int | None) -> None:
+    bench = _bench(_one(Metric("a", "s", "."), Metric("c", "s", ".", per_item=True)))
+    with pytest.raises(BenchError):
+        bench.sample(metric, value, item)
+    assert bench.samples == ()
+
+
+def test_the_catalogue_needs_the_standard_library_alone() -> None:
+    code = (
+        "import sys\nfrom remote_agent.benchmarks.registry import catalogue\ncatalogue()\n"
+        "print([name for name in ('grpc', 'google', 'remote_agent.cri', 'remote_agent.gen') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.strip() == "[]"
