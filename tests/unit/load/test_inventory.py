@@ -31,7 +31,7 @@ all:
       hosts: {web02: }
       vars: {tie: alpha, prio: alpha, ansible_group_priority: 10}
     parent:
-      vars: {deep: parent, who: parent, only: parent}
+      vars: {deep: parent, who: parent, only: parent, ansible_group_priority: 99}
       children:
         child:
           vars: {deep: child}
@@ -58,7 +58,8 @@ FILES = {
     "play/group_vars/all.yaml": "{d: pgv, e: pgv, f: pgv, g: pgv, h: pgv}",
     "inv/group_vars/web/main.yml": "{e: igv-web, f: igv-web, g: igv-web, h: igv-web, who: igv-web}",
     "inv/group_vars/web.yml": "{who: lost, lost: 1}",
-    "play/group_vars/web.yml": "{f: pgv-web, g: pgv-web, h: pgv-web}",
+    "play/group_vars/web.yml": "{f: pgv-web, g: pgv-web, h: pgv-web, order: pgv-web}",
+    "inv/group_vars/zeta.yml": "{order: igv-zeta}",
     "inv/group_vars/parent": "{who: igv-parent}",
     "inv/host_vars/web02.yml": "{g: ihv, h: ihv, own: ihv}",
     "play/host_vars/web02/x.json": '{"h": "phv"}',
@@ -77,7 +78,7 @@ COMMON: dict[str, object] = {
     "z": "second",
 }
 WEB = COMMON | {"e": "igv-web", "f": "pgv-web", "g": "pgv-web", "h": "pgv-web", "who": "igv-web"}
-WEB |= {"tie": "web", "deep": "web", "late": True}
+WEB |= {"tie": "web", "deep": "web", "late": True, "order": "pgv-web"}
 DEEP = COMMON | {"deep": "child", "who": "igv-parent", "only": "parent"}
 EXPECTED = {
     "lone": COMMON | {"a": "{{ inventory_hostname }}"},

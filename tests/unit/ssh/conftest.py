@@ -43,6 +43,7 @@ if [ -n "$want" ]; then
   for try in 1 2 3; do
     printf %s "$prompt" >&2
     read -r given || { echo >&2; echo "sudo: no password was provided" >&2; exit 1; }
+    echo given >> "$here/given"
     [ "$given" = "$want" ] && break
     [ $try = 3 ] && exit 1
     echo "Sorry, try again." >&2

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from orchestrator.model.errors import (
     UnreachableError,
 )
 from orchestrator.ssh import connect
+from orchestrator.ssh.dial import tuned_transport
 
 
 def refused(endpoint: Endpoint) -> LabctlError:
@@ -233,15 +233,46 @@ def test_a_wrong_ssh_config_is_named(endpoint: Endpoint) -> None:
     assert "~/.ssh/config" in str(error)
 
 
-def test_nothing_of_paramikos_log_reaches_the_terminal(
-    endpoint: Endpoint, capfd: pytest.CaptureFixture[str]
+def test_nothing_of_paramikos_log_reaches_the_terminal(endpoint: Endpoint) -> None:
+    code = f"""
+import logging, orchestrator.ssh
+from pathlib import Path, PosixPath
+from orchestrator.model.endpoint import Endpoint
+logging.getLogger("paramiko").setLevel(logging.DEBUG)
+for endpoint in ({replace(endpoint, user="nobody-here")!r}, {replace(endpoint, port=1)!r}):
+    try:
+        orchestrator.ssh.connect(endpoint)
+    except Exception as error:
+        print(type(error).__name__)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert (done.stdout.split(), done.stderr) == (["LoginRefused", "ConnectionRefused"], "")
+
+
+def test_the_users_own_keys_are_tried_where_none_is_named(
+    endpoint: Endpoint, sshd_folder: Path, tmp_path: Path
 ) -> None:
-    logging.getLogger("paramiko").setLevel(logging.DEBUG)
-    with listener(socket.socket.close) as port:
-        refused(replace(endpoint, port=port))
-    refused(replace(endpoint, user="nobody-here"))
-    logging.getLogger("paramiko").setLevel(logging.NOTSET)
-    assert capfd.readouterr() == ("", "")
+    own = Path.home() / ".ssh"
+    own.mkdir()
+    (own / "id_ed25519").write_bytes((sshd_folder / "key").read_bytes())
+    (own / "id_ed25519").chmod(0o600)
+    with connect(replace(endpoint, key_file=None)) as connection:
+        assert connection.alive
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
+    assert isinstance(refused(replace(endpoint, key_file=tmp_path / "other")), LoginRefused)
+
+
+def test_a_transport_is_made_for_many_small_turns() -> None:
+    """Nagle's algorithm costs 45 ms a turn where it meets a delayed acknowledgement, which loopback does not show."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        transport = tuned_transport(near)
+        assert near.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert near.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 45_000
+        assert transport.get_security_options().ciphers[0] == "aes128-gcm@openssh.com"
+        near.close()
 
 
 def test_what_failed_leaves_no_thread_that_would_delay_the_end(endpoint: Endpoint) -> None:
