@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,3 +80,12 @@ def lab(lab_possible: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     finally:
         removed = lab_down(inventory, quiet, labs)
     assert removed is not None and removed.ok, removed
+
+
+@pytest.fixture(scope="session")
+def provisioned_lab(lab: LabOfTests) -> LabOfTests:
+    """The session's lab with containerd, runc, crun and the images, as `labctl provision` makes it."""
+    command = [sys.executable, "-m", "orchestrator.cli.main", "provision", str(lab.inventory)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return lab
