@@ -56,16 +56,15 @@ def status(options: Namespace, out: IO[str]) -> int:
 
 def wait(options: Namespace, out: IO[str]) -> int:
     """Follows the run to its end; FAILED where a trial failed or the run was cancelled."""
-    failed, reply, records = 0, pb.StatusReply(), b""
+    failed, reply = 0, pb.StatusReply()
     with _agent(options.socket) as stub:
         run = options.run or stub.Status(pb.StatusRequest(), timeout=DEADLINE_S).run_id
         for event in stub.Attach(pb.AttachRequest(run_id=run), timeout=options.timeout):
             if event.WhichOneof("event") == "status":
                 reply = event.status
                 continue
-            records = event.journal.data
-            failed += sum(_failed(line) for line in records.splitlines())
-    out.write(_sentence(reply) + (f" {failed} trials failed." if failed else "") + "\n")
+            failed += sum(_failed(line) for line in event.journal.data.splitlines())
+    out.write(_sentence(reply) + (f" {failed} trials did not succeed." if failed else "") + "\n")
     return FAILED if failed or reply.state != pb.STATE_COMPLETE else FINE
 
 

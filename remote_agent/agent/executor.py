@@ -29,6 +29,11 @@ LOGS = Path("/run/labctl/logs")
 FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 """What a mistake in a benchmark's own code raises: its trial fails, the run goes on."""
 
+RETURN_S = 30.0
+"""A runtime that does not answer is waited for before a trial: its service may be starting again."""
+
+RETURN_PAUSE_S = 0.2
+
 Note = Callable[[str, str, str], None]
 """Called with level, message, hint."""
 
@@ -65,10 +70,18 @@ class Measured:
 
 
 class CriExecutor:
-    """The real one. ``root`` is / and ``settle_s`` the audit's patience, but in tests."""
+    """The real one. ``root``, ``settle_s`` (the audit's patience) and ``return_s`` are other ones in tests alone."""
 
-    def __init__(self, root: Path = Path("/"), logs: Path = LOGS, settle_s: float = SETTLE_S) -> None:
+    def __init__(
+        self,
+        root: Path = Path("/"),
+        logs: Path = LOGS,
+        settle_s: float = SETTLE_S,
+        return_s: float = RETURN_S,
+    ) -> None:
         self._root = root
+        self._return_s = return_s
+        self._gone: set[str] = set()
         self._logs = logs
         self._settle_s = settle_s
         self._clients: dict[str, Cri] = {}
@@ -123,6 +136,7 @@ class CriExecutor:
         cri = self._cri(combination.socket)
         now = time.monotonic_ns()
         try:
+            self._await(cri, checkpoint)
             if lacking := unsupported(cri, combination):
                 return _trial(due, "unsupported", Measured((), lacking, now, 0), 0, ())
             plan = self._plan(spec, due, combination, item, cri, checkpoint)
@@ -150,6 +164,25 @@ class CriExecutor:
         for socket in {combination.socket for combination in spec.combinations}:
             if client := self._clients.pop(socket, None):
                 client.close()
+
+    def _await(self, cri: Cri, checkpoint: Callable[[], None]) -> None:
+        """Until the runtime answers, but once only as long as ``return_s``: then every trial fails at once.
+
+        Raises CriError, and what ``checkpoint`` does.
+        """
+        deadline = time.monotonic() + (0 if cri.socket in self._gone else self._return_s)
+        while True:
+            try:
+                cri.version()
+            except CriError as error:
+                if error.code != "UNAVAILABLE" or time.monotonic() >= deadline:
+                    self._gone.add(cri.socket)
+                    raise
+            else:
+                self._gone.discard(cri.socket)
+                return
+            checkpoint()
+            time.sleep(RETURN_PAUSE_S)
 
     def _ready(self, cri: Cri, audit: Audit, plan: PodPlan) -> Snapshot:
         """Nothing of ours is there, the logs have a place; what is there is seen."""

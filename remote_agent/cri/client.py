@@ -187,8 +187,15 @@ def call(name: str, method: Callable[..., Reply], request: object, deadline_s: f
 def cri_error(name: str, error: grpc.RpcError) -> CriError:
     """gRPC's error in our words. Everything that a unary call raises is a grpc.Call too, and knows code and details."""
     if isinstance(error, grpc.Call):
-        return CriError(name, error.code().name, _first_line(error.details()))
+        return CriError(name, error.code().name, _words(_first_line(error.details())))
     return CriError(name, "UNKNOWN", _first_line(str(error)))
+
+
+def _words(details: str) -> str:
+    """gRPC tells a socket where nobody listens in a line of its own layers; the system's reason stands at its end."""
+    if not details.startswith("failed to connect to all addresses"):
+        return details
+    return f"the runtime's socket does not answer: {details.rsplit('error: ', 1)[-1]}"
 
 
 def _first_line(text: str | None) -> str:

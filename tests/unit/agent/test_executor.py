@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class World:
 
     def __init__(self, fake: FakeCri, root: Path) -> None:
         self.fake, self.root = fake, root
-        self.executor = CriExecutor(root, root / "logs", settle_s=0.05)
+        self.executor = CriExecutor(root, root / "logs", settle_s=0.05, return_s=0.3)
         self.notes: list[str] = []
         self.spec = RunSpec.from_json(
             {
@@ -114,8 +115,28 @@ def test_a_missing_handler_is_unsupported_with_its_reason(world: World) -> None:
 def test_a_runtime_that_is_gone_is_a_failed_trial(tmp_path: Path) -> None:
     trial = World(FakeCri(tmp_path / "none.sock"), tmp_path).trial()
     assert trial.status == "failed"
-    assert trial.reason is not None
-    assert "UNAVAILABLE" in trial.reason
+    assert trial.reason == (
+        "Version: the runtime's socket does not answer: No such file or directory (UNAVAILABLE)"
+    )
+
+
+def test_a_runtime_that_comes_back_is_waited_for_and_one_that_stays_away_only_once(tmp_path: Path) -> None:
+    world = World(FakeCri(tmp_path / "cri.sock"), tmp_path)
+    away = [_seconds(world.trial) for _ in range(2)]
+    assert away[0] >= 0.3 > away[1]
+    with serving(tmp_path / "cri.sock"):
+        time.sleep(0.5)  # the channel's own pause before it connects again
+        assert world.trial().status == "ok"
+
+
+def test_cancel_does_not_wait_for_a_runtime(tmp_path: Path) -> None:
+    world = World(FakeCri(tmp_path / "none.sock"), tmp_path)
+
+    def cancel() -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        world.trial(checkpoint=cancel)
 
 
 def test_cancelled_between_two_calls_everything_is_removed(world: World) -> None:
@@ -143,6 +164,12 @@ def test_a_mistake_in_a_benchmark_fails_its_trial(world: World, monkeypatch: pyt
     assert trial.reason is not None
     assert "itself is at fault: AttributeError" in trial.reason
     assert gc.isenabled()
+
+
+def _seconds(work: Any) -> float:
+    begun = time.monotonic()
+    work()
+    return time.monotonic() - begun
 
 
 def test_the_collector_is_off_while_it_is_measured(world: World) -> None:
