@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,8 @@ class BlobStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.received = 0
+        """Bytes that came so far, of blobs that may not be whole yet."""
 
     def find(self, ref: BlobRef) -> tuple[Path | None, bool]:
         """Where the blob lies, or None; and whether a spoilt one was thrown away. Every call reads the whole blob."""
@@ -42,7 +45,7 @@ class BlobStore:
         path.unlink()
         return None, True
 
-    def receive(self, stream: IO[bytes], sha256: str, size: int) -> None:
+    def receive(self, stream: BufferedReader, sha256: str, size: int) -> None:
         """Take ``size`` bytes off ``stream``; keep them if they are what their name says.
 
         Raises BlobError where they are not, or cannot be written (the bytes are off the stream all the same), WireError where the
@@ -56,10 +59,11 @@ class BlobStore:
             except OSError as error:
                 problem = error
             while left:
-                chunk = stream.read(min(left, CHUNK))
+                chunk = stream.read1(min(left, CHUNK))
                 if not chunk:
                     raise WireError("the connection ended in the middle of a blob")
                 left -= len(chunk)
+                self.received += len(chunk)
                 digest.update(chunk)
                 problem = problem or _write(aside, chunk)
             if aside is None or problem is not None:

@@ -52,8 +52,7 @@ def replace_file(
         with open(temporary, "wb") as stream:
             fill(stream)
             stream.flush()
-            _inherit(dest, temporary)
-            attributes.apply(temporary)
+            _settle(dest, temporary, attributes)
             if mtime is not None:
                 os.utime(temporary, (mtime, mtime))
             if sync:
@@ -64,17 +63,19 @@ def replace_file(
         sync_folder(dest.parent)
 
 
-def _inherit(dest: Path, temporary: Path) -> None:
-    """Mode and owner of the file that is replaced, or a new file's."""
+def _settle(dest: Path, temporary: Path, attributes: Attributes) -> None:
+    """Owner first, then the mode, once: at no time may more people read the file than in the end."""
     try:
         found = dest.lstat()
     except FileNotFoundError:
         found = None
     if found is not None and stat.S_ISREG(found.st_mode):
-        os.chown(temporary, found.st_uid, found.st_gid)
-        os.chmod(temporary, stat.S_IMODE(found.st_mode))
+        owner, group, base = found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
     else:
-        os.chmod(temporary, 0o666 & ~current_umask())
+        owner, group, base = -1, -1, 0o666 & ~current_umask()
+    uid, gid = attributes.ids()
+    os.chown(temporary, owner if uid < 0 else uid, group if gid < 0 else gid)
+    os.chmod(temporary, attributes.mode_for(base, directory=False))
 
 
 def replace_link(dest: Path, target: str) -> None:

@@ -11,23 +11,32 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import IO, Any
+from io import BufferedReader
+from typing import Any
 
 from remote_agent.contract.steps import BlobRef
 from remote_agent.contract.wire import WireError, read_frame
 from remote_agent.runner.blobs import BlobError, BlobStore
 
 PATIENCE = 600.0
-"""Seconds without a single frame or blob after which a needed blob is given up."""
+"""Seconds without a single frame or byte of a blob after which a needed blob is given up."""
 
 
 class Inbox:
     """Frames in order; a blob is stored as it arrives, and only the news of it is queued."""
 
-    def __init__(self, stream: IO[bytes], store: BlobStore, lost: Callable[[str], None], output: int) -> None:
+    def __init__(
+        self,
+        stream: BufferedReader,
+        store: BlobStore,
+        lost: Callable[[str], None],
+        output: int,
+        patience: float = PATIENCE,
+    ) -> None:
         """``lost`` is called on the reading thread, with the reason, when the controller is gone or broke the protocol: it must
         interrupt the main thread. ``output`` is the descriptor to watch after `end`."""
         self._stream, self._store, self._lost, self._output = stream, store, lost, output
+        self._patience = patience
         self._queue: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._ahead: deque[dict[str, Any]] = deque()
 
@@ -47,18 +56,24 @@ class Inbox:
     def wait_for_blob(self, ref: BlobRef) -> None:
         """Until news of that blob comes; other frames are kept for later. Raises BlobError."""
         while True:
-            try:
-                frame = self._queue.get(timeout=PATIENCE)
-            except queue.Empty:
-                raise BlobError(
-                    f"The controller sent nothing for {PATIENCE:g} s, and blob {ref.sha256[:12]} is missing."
-                ) from None
+            frame = self._get(ref)
             if frame["type"] != "blob_news":
                 self._ahead.append(frame)
             elif frame["sha256"] == ref.sha256:
                 if frame["problem"]:
                     raise BlobError(frame["problem"])
                 return
+
+    def _get(self, ref: BlobRef) -> dict[str, Any]:
+        """The next frame, however long a blob takes that is arriving meanwhile."""
+        while True:
+            received = self._store.received
+            try:
+                return self._queue.get(timeout=self._patience)
+            except queue.Empty:
+                if self._store.received == received:
+                    silence = f"The controller sent nothing for {self._patience:g} s"
+                    raise BlobError(f"{silence}, and blob {ref.sha256[:12]} is missing.") from None
 
     def _read(self) -> None:
         try:

@@ -11,6 +11,7 @@ from remote_agent.contract.wire import MAGIC, WireError, read_frame, write_frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from io import BufferedReader
     from types import FrameType
     from typing import IO, Any, NoReturn
 
@@ -23,7 +24,7 @@ class Interrupted(BaseException):
     """The controller is gone, or somebody told us to end: unwind, remove what is half-written, and go."""
 
 
-def main(stream: IO[bytes], output: IO[bytes]) -> NoReturn:
+def main(stream: BufferedReader, output: IO[bytes]) -> NoReturn:
     """Serve one controller on ``stream`` and ``output``, then end the process: 0 after `bye`, 1 after anything else."""
     code = 1
     try:
@@ -40,7 +41,7 @@ def main(stream: IO[bytes], output: IO[bytes]) -> NoReturn:
     os._exit(code)  # no finalisers: the reading thread may hold the input's lock for ever
 
 
-def _serve(stream: IO[bytes], output: IO[bytes]) -> None:
+def _serve(stream: BufferedReader, output: IO[bytes]) -> None:
     from remote_agent.host.facts import gather
 
     first: dict[str, Any] | None = read_frame(stream)

@@ -14,7 +14,6 @@ KEYS = """
     atime block_size blocks checksum ctime dev device_type executable exists gid gr_name inode isblk ischr isdir isfifo isgid islnk
     isreg issock isuid mode mtime nlink path pw_name readable rgrp roth rusr size uid wgrp woth writeable wusr xgrp xoth xusr
 """
-)
 
 
 def test_a_file_has_ansible_s_keys(tmp_path: Path, context: Context) -> None:
