@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.model.errors import HostError, LabctlError
+from orchestrator.ssh.private import new_folder
 from orchestrator.ssh.stream import Stream
 
 MOST_CONNECTIONS = 8
@@ -47,7 +47,7 @@ class Relay:
         return self._failure
 
     def __enter__(self) -> Relay:
-        self._folder = Path(tempfile.mkdtemp(prefix="labctl-"))  # mode 700
+        self._folder = new_folder()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
         self._listener.listen(16)

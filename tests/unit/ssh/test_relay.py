@@ -7,15 +7,18 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from orchestrator.model.endpoint import Endpoint
 from orchestrator.model.errors import ConnectionLost, HostError
 from orchestrator.ssh import Connection, Relay, connect
+from orchestrator.ssh.private import sweep
 
 
 @pytest.fixture
@@ -137,3 +140,16 @@ def echoes(relay: Relay) -> bool:
             return near.recv(1) == b"x"
         except OSError:
             return False
+
+
+def test_what_a_killed_process_left_goes_with_the_next_relay(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait(10)
+    left, alive, foreign = (
+        tmp_path / f"labctl-relay-{what}" for what in (f"{gone.pid}-a", f"{os.getpid()}-b", "x")
+    )
+    for folder in (left, alive, foreign):
+        folder.mkdir()
+        (folder / "socket").touch()
+    sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([alive, foreign])
