@@ -8,7 +8,6 @@ inside that namespace (nsenter), so that the host's /sys shows its own interface
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from orchestrator.lab.network import Network
 from orchestrator.lab.provider import Site
 from orchestrator.lab.rootfs import Recipe, RootfsCache, cache_folder
 from orchestrator.lab.state import LABS, HostState, StateFile, with_host
-from orchestrator.lab.system import Identity, System, last_lines, tail
+from orchestrator.lab.system import Identity, System, find_tool, last_lines, tail
 from orchestrator.model.errors import LabError
 from orchestrator.model.lab import LabHost
 
@@ -100,7 +99,7 @@ class ContainerProvider:
     network: Network
     cache: Path
     root_user: bool
-    which: Callable[[str], str | None] = shutil.which
+    which: Callable[[str], str | None] = find_tool
     name: str = "container"
     summary: str = "system containers (root, systemd-nspawn)"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -18,6 +19,16 @@ from orchestrator.model.errors import Interrupted, LabError
 
 COMMAND_SECONDS = 60.0
 """Deadline of a command that should be quick."""
+
+
+def search_path(environ: Mapping[str, str] = os.environ) -> str:
+    """PATH, with the folders of a system's tools: `su` without `-` leaves them out."""
+    return f"{environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+
+
+def find_tool(name: str) -> str | None:
+    """Where a command is; None where it is not."""
+    return shutil.which(name, path=search_path())
 
 
 class Progress(Protocol):
@@ -84,7 +95,7 @@ class LocalExecutor:
                     errors="replace",
                     timeout=timeout,
                     check=False,
-                    env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+                    env={**os.environ, "PATH": search_path(), "LC_ALL": "C.UTF-8", **(env or {})},
                     pass_fds=tuple(keep_open),
                 )
         except subprocess.TimeoutExpired:

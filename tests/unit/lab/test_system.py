@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.lab.files import locked, mounts_below, remove_empty, write_atomic
-from orchestrator.lab.system import Clock, LocalExecutor, Processes
+from orchestrator.lab.system import Clock, LocalExecutor, Processes, search_path
 from orchestrator.model.errors import Interrupted, LabError
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -118,3 +118,9 @@ def test_only_empty_folders_are_removed_and_none_above(tmp_path: Path) -> None:
     (tmp_path / "top/keep").unlink()
     remove_empty(tmp_path / "top", tmp_path / "top")
     assert tmp_path.exists() and not (tmp_path / "top").exists()
+
+
+def test_tools_of_the_system_are_found_without_sbin_in_the_path() -> None:
+    assert search_path({"PATH": "/bin"}).split(":") == ["/bin", "/usr/sbin", "/sbin"]
+    done = LocalExecutor().run(["sh", "-c", "echo $PATH"], env={"PATH": "/bin:/usr/bin"})
+    assert done.stdout == "/bin:/usr/bin\n", "what is asked for wins"
