@@ -27,8 +27,18 @@ def sweep(base: Path) -> None:
     """Remove what processes of this user that are gone (killed, not ended) have left in ``base``."""
     for folder in base.glob(f"{PREFIX}*"):
         found = _NAME.match(folder.name)
-        if found and not Path(f"/proc/{found[1]}").exists() and _is_mine(folder):
+        if found and not _is_alive(int(found[1])) and _is_mine(folder):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _is_mine(folder: Path) -> bool:
