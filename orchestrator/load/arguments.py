@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task's module and its arguments, against the table of modules."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from orchestrator.load.entry import Entry, did_you_mean
+from orchestrator.load.language import Language, TemplateFailed, is_template
+from orchestrator.load.modules import MODULES, ModuleSpec, short_name
+from orchestrator.load.search import candidates, find_file
+from orchestrator.model.errors import ConfigError
+from orchestrator.model.inventory import Origin
+from orchestrator.model.playbook import Role
+
+_INLINE = re.compile(
+    r"(?:^|\s)(creates|removes|chdir|executable|stdin|stdin_add_newline|strip_empty_ends|cmd|argv)="
+)
+_FOLDERS = {"template": "templates", "copy": "files", "unarchive": "files"}
+
+
+def has_template(value: Any) -> bool:
+    """Anywhere in the value?"""
+    if isinstance(value, dict):
+        return any(has_template(content) for content in value.values())
+    return any(map(has_template, value)) if isinstance(value, list) else is_template(value)
+
+
+def module_key(entry: Entry, known: frozenset[str]) -> str:
+    """The one key of the task that names a module. Raises ConfigError: none, two, or one that does not exist."""
+    found = [key for key in entry.value if short_name(key) in MODULES]
+    unknown = [key for key in entry.value if key not in known and key not in found]
+    if unknown:
+        key = unknown[0]
+        kind = "module or key of a task" if not found else "key of a task"
+        names = [*MODULES, *known] if not found else list(known)
+        raise entry.error(f"there is no {kind} '{key}'.", did_you_mean(short_name(key), names), key)
+    if len(found) > 1:
+        raise entry.error(
+            f"a task has one module, and this one has {' and '.join(found)}.",
+            "Make two tasks of it.",
+            found[1],
+        )
+    if not found:
+        raise entry.error("this task names no module.", f"Modules: {', '.join(MODULES)}.")
+    return str(found[0])
+
+
+def read_arguments(entry: Entry, key: str) -> tuple[dict[str, Any], dict[str, Origin]]:
+    """The arguments under their canonical names, and the origin of each. Raises ConfigError."""
+    spec = MODULES[short_name(key)]
+    args, places = _read(entry, key, spec)
+    if "args" in entry.value:
+        more, more_places = _read(entry, "args", spec)
+        for name in more.keys() & args.keys():
+            raise entry.error(f"'{name}' is there twice.", None, "args", name)
+        args, places = {**args, **more}, {**places, **more_places}
+    _check_together(entry, key, spec, args)
+    return args, {f"{spec.name}.{name}": origin for name, origin in places.items()}
+
+
+def _read(entry: Entry, key: str, spec: ModuleSpec) -> tuple[dict[str, Any], dict[str, Origin]]:
+    value = entry.value[key]
+    if value is None:
+        return {}, {}
+    if isinstance(value, str) and key != "args":
+        return _free_form(entry, key, spec, value)
+    if not isinstance(value, dict):
+        raise entry.error("the module's parameters must be a mapping.", None, key)
+    args: dict[str, Any] = {}
+    places: dict[str, Origin] = {}
+    for written, content in value.items():
+        name = spec.canonical(str(written))
+        if name is None or not isinstance(written, str):
+            raise entry.error(
+                f"{spec.name} has no parameter '{written}'.",
+                did_you_mean(str(written), spec.names()),
+                key,
+                str(written),
+            )
+        if name in args:
+            raise entry.error(
+                f"'{name}' is there twice: '{written}' is another name for it.", None, key, written
+            )
+        _check_value(entry, key, spec, written, content)
+        args[name], places[name] = content, entry.origin_of(key, written)
+    return args, places
+
+
+def _free_form(
+    entry: Entry, key: str, spec: ModuleSpec, text: str
+) -> tuple[dict[str, Any], dict[str, Origin]]:
+    if spec.free_form is None:
+        raise entry.error(
+            "the module's parameters must be a mapping.",
+            "Write each as NAME: VALUE on a line of its own.",
+            key,
+        )
+    if found := _INLINE.search(text):
+        raise entry.error(
+            f"'{found[1]}=' inside a command is not supported.",
+            f"Write it below `args:` as {found[1]}: VALUE.",
+            key,
+        )
+    entry.check_templates(text, key)
+    if not is_template(text) and (problem := spec.params[spec.free_form].problem(text)):
+        raise entry.error(f"{spec.free_form} {problem}", None, key)
+    return {spec.free_form: text}, {spec.free_form: entry.origin_of(key)}
+
+
+def _check_value(entry: Entry, key: str, spec: ModuleSpec, written: str, value: Any) -> None:
+    if spec.name == "assert" and spec.canonical(written) == "that":
+        entry.at(key).conditions(written)
+        return
+    if spec.name == "debug" and written == "var":
+        _check_expression(entry, key, value)
+        return
+    entry.check_templates(value, key, written)
+    param = spec.params.get(spec.canonical(written) or "")
+    if param is None:
+        if not written.isidentifier():
+            raise entry.error("is not a variable's name.", None, key, written)
+    elif not has_template(value) and (problem := param.problem(value)):
+        raise entry.error(problem, None, key, written)
+
+
+def _check_expression(entry: Entry, key: str, value: Any) -> None:
+    if not isinstance(value, str) or is_template(value):
+        raise entry.error("must be the name of a variable, without braces.", None, key, "var")
+    try:
+        entry.language.expression(value)
+    except TemplateFailed as error:
+        raise entry.error(f"this is not an expression: {error}", None, key, "var") from error
+
+
+def _check_together(entry: Entry, key: str, spec: ModuleSpec, args: dict[str, Any]) -> None:
+    for name, param in spec.params.items():
+        if param.required and args.get(name) is None:
+            raise entry.error(f"{spec.name} needs the parameter '{name}'.", f"Add {name}: VALUE.", key)
+    for group in (*spec.exclusive, *spec.one_of):
+        given = [name for name in group if args.get(name) is not None]
+        if len(given) > 1:
+            raise entry.error(
+                f"{' and '.join(given)} exclude each other.", f"Leave one of them out of {spec.name}.", key
+            )
+        if not given and group in spec.one_of:
+            raise entry.error(f"{spec.name} needs {' or '.join(group)}.", None, key)
+    if spec.name == "set_fact" and not args.keys() - {"cacheable"}:
+        raise entry.error("set_fact sets nothing.", "Write NAME: VALUE below it.", key)
+
+
+def check_files(
+    entry: Entry,
+    module: str,
+    args: dict[str, Any],
+    places: dict[str, Origin],
+    role: Role | None,
+    directory: Path,
+) -> None:
+    """A file of the controller's that is named without a template must be there, and a template file must be right.
+
+    Raises ConfigError at the task's src, or at the template file's own line.
+    """
+    src = args.get("src")
+    folder = _FOLDERS.get(module)
+    if folder is None or not isinstance(src, str) or is_template(src) or args.get("remote_src"):
+        return
+    path = find_file(folder, src, role, directory)
+    if path is None:
+        tried = ", ".join(str(path) for path in candidates(folder, src, role, directory))
+        raise _at(places[f"{module}.src"], f"there is no file '{src}'.", f"Looked for: {tried}.")
+    if path.is_dir():
+        raise _at(
+            places[f"{module}.src"],
+            f"'{src}' is a folder, which labctl does not copy.",
+            "Pack it, and use unarchive.",
+        )
+    if module == "template" and not is_template(args.get("lstrip_blocks")):
+        read_template(
+            path, entry.language, lstrip=str(args.get("lstrip_blocks", False)).lower() in {"true", "yes"}
+        )
+
+
+def read_template(path: Path, language: Language, lstrip: bool) -> Any:
+    """The compiled template of a file. Raises ConfigError at its own line."""
+    try:
+        return language.file(path.read_text(encoding="utf-8"), lstrip)
+    except TemplateFailed as error:
+        raise ConfigError(f"this template is not right: {error}", file=path, line=error.line) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("cannot be read as UTF-8 text.", file=path) from error
+
+
+def _at(origin: Origin, message: str, hint: str) -> ConfigError:
+    return ConfigError(
+        message, file=origin.file, line=origin.line, column=origin.column, key="src", hint=hint
+    )

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jinja2 as Ansible uses it: sandboxed, strict, native types, names looked up one by one.
+
+A template that is one expression has its value's type; everything else is text. A template is compiled once a process. It is checked
+when it is compiled (its grammar, and that each filter and test exists), so that a loader can name the place of what is wrong.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from jinja2 import ChainableUndefined, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
+from jinja2.environment import Template
+from jinja2.nativetypes import NativeEnvironment
+from jinja2.parser import Parser
+from jinja2.runtime import Context
+from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import missing
+
+from orchestrator.load.filters import FILTERS, TESTS, lookup
+
+MISSING = missing
+"""What a lookup answers for a name that it does not have."""
+
+Lookup = Callable[[str], Any]
+"""The value of a name, rendered, or MISSING."""
+
+_FAILURES = (
+    TemplateError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RecursionError,
+)
+_RESULT = "labctl_result"
+
+
+class TemplateFailed(Exception):
+    """One sentence: why a template cannot be compiled, or has no value. ``line`` counts from 1, where it is known."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class Language:
+    """Compiles, and remembers what it has compiled. Threads may share one."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._native = _environment(_NativeEnvironment, environ)
+        self._text = {
+            lstrip: _environment(
+                _TextEnvironment, environ, trim_blocks=True, keep_trailing_newline=True, lstrip_blocks=lstrip
+            )
+            for lstrip in (False, True)
+        }
+        self._compiled: dict[tuple[str, str, bool], Compiled] = {}
+
+    def template(self, text: str) -> Compiled:
+        """A value with ``{{ }}`` in it. Raises TemplateFailed."""
+        return self._remembered(("template", text, False), lambda: _from_text(self._native, text))
+
+    def expression(self, text: str) -> Compiled:
+        """What stands in ``when``: an expression without braces. Raises TemplateFailed."""
+        return self._remembered(("expression", text, False), lambda: _from_expression(self._native, text))
+
+    def file(self, text: str, lstrip_blocks: bool = False) -> Compiled:
+        """A template file's content, whose value is text. Raises TemplateFailed."""
+        return self._remembered(
+            ("file", text, lstrip_blocks), lambda: _from_text(self._text[lstrip_blocks], text, native=False)
+        )
+
+    def _remembered(self, key: tuple[str, str, bool], compile_: Callable[[], Compiled]) -> Compiled:
+        found = self._compiled.get(key)
+        if found is None:
+            try:
+                found = self._compiled[key] = compile_()
+            except TemplateSyntaxError as error:
+                raise TemplateFailed(_sentence(error), error.lineno) from error
+            except RecursionError as error:
+                raise TemplateFailed("It nests too deep.") from error
+        return found
+
+
+class Compiled:
+    """``value`` evaluates it with the names that ``look`` answers for."""
+
+    def __init__(self, template: Template, finish: Callable[[_Context, Iterable[Any]], Any]) -> None:
+        self._template, self._finish = template, finish
+
+    def value(self, look: Lookup) -> Any:
+        """Raises TemplateFailed, and whatever ``look`` raises on its own account."""
+        template = self._template
+        context = _Context(template.environment, dict(template.globals), template.name, template.blocks)
+        context.look = look
+        try:
+            return self._finish(context, template.root_render_func(context))
+        except _FAILURES as error:
+            raise TemplateFailed(_sentence(error)) from error
+
+
+def is_template(value: Any) -> bool:
+    """Has the text something for Jinja2 in it?"""
+    return isinstance(value, str) and ("{{" in value or "{%" in value or "{#" in value)
+
+
+class _Context(Context):
+    look: Lookup
+
+    def resolve_or_missing(self, key: str) -> Any:
+        if key in self.vars:
+            return self.vars[key]
+        value = self.look(key)
+        return self.parent.get(key, missing) if value is missing else value
+
+
+class _Undefined(ChainableUndefined, StrictUndefined):
+    """``a.b is defined`` is false where a is not defined, as in Ansible; any other use is an error."""
+
+
+class _Sandboxed(SandboxedEnvironment):
+    context_class = _Context
+
+
+class _NativeEnvironment(_Sandboxed, NativeEnvironment):
+    """Native values without NativeEnvironment's guess at what a text means: a password '1e5' stays a text."""
+
+
+class _TextEnvironment(_Sandboxed):
+    pass
+
+
+def _environment(kind: type[_Sandboxed], environ: Mapping[str, str], **options: Any) -> _Sandboxed:
+    environment = kind(undefined=_Undefined, cache_size=0, **options)
+    environment.filters.update(FILTERS)
+    environment.tests.update(TESTS)
+    for name in (*FILTERS, *TESTS):
+        table = environment.filters if name in FILTERS else environment.tests
+        table[f"ansible.builtin.{name}"] = table[name]
+    environment.globals["lookup"] = lookup(environ)
+    return environment
+
+
+def _from_text(environment: _Sandboxed, text: str, native: bool = True) -> Compiled:
+    tree = environment.parse(text)
+    _check(environment, tree)
+    return Compiled(environment.from_string(tree), _native_value if native else _text_value)
+
+
+def _from_expression(environment: _Sandboxed, text: str) -> Compiled:
+    parser = Parser(environment, text, state="variable")
+    expression = parser.parse_expression()
+    if not parser.stream.eos:
+        raise TemplateSyntaxError(
+            "something stands behind the end of the expression", parser.stream.current.lineno
+        )
+    body: list[nodes.Node] = [nodes.Assign(nodes.Name(_RESULT, "store"), expression, lineno=1)]
+    tree = nodes.Template(body, lineno=1)
+    tree.set_environment(environment)
+    _check(environment, tree)
+    return Compiled(environment.from_string(tree), _expression_value)
+
+
+def _check(environment: _Sandboxed, tree: nodes.Template) -> None:
+    """Filters and tests that do not exist, also where a branch would not reach them; what would read other files."""
+    for node in tree.find_all((nodes.Filter, nodes.Test)):
+        known = environment.filters if isinstance(node, nodes.Filter) else environment.tests
+        name = node.name
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            kind = "filter" if isinstance(node, nodes.Filter) else "test"
+            raise TemplateSyntaxError(
+                f"there is no {kind} {name!r}{f' (did you mean {close[0]!r}?)' if close else ''}", node.lineno
+            )
+    for other in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        raise TemplateSyntaxError(
+            f"{type(other).__name__.lower()} is not supported: write it in one file", other.lineno
+        )
+
+
+def _native_value(context: _Context, pieces: Iterable[Any]) -> Any:
+    values = list(pieces)
+    if len(values) != 1:
+        return "".join(str(value) for value in values)
+    if isinstance(values[0], Undefined):
+        str(values[0])  # a strict undefined says here what is missing
+    return values[0]
+
+
+def _text_value(context: _Context, pieces: Iterable[Any]) -> Any:
+    return "".join(pieces)
+
+
+def _expression_value(context: _Context, pieces: Iterable[Any]) -> Any:
+    for _ in pieces:
+        pass
+    value = context.vars[_RESULT]
+    if isinstance(value, Undefined):
+        str(value)
+    return value
+
+
+def _sentence(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    text = lines[0].rstrip(".") if lines else type(error).__name__
+    return f"{text[0].upper()}{text[1:]}." if text else f"{type(error).__name__}."

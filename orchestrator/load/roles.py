@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Roles: a folder with tasks, handlers, defaults and vars, each in main.yaml or main.yml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.load.document import load_document
+from orchestrator.load.entry import Entry, did_you_mean
+from orchestrator.load.language import Language, is_template
+from orchestrator.load.tasks import Inherited, read_task_file
+from orchestrator.load.variables import layer_of
+from orchestrator.model.playbook import Role, Task
+
+_NAMES = ("main.yml", "main.yaml")
+_KEYS = frozenset(("role", "name", "tags", "when", "vars", "become", "become_user"))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRole:
+    role: Role
+    tasks: tuple[Task, ...]
+    handlers: tuple[Task, ...]
+
+
+def read_role(entry: Entry, inherited: Inherited) -> LoadedRole:
+    """One entry below ``roles``: a name, or {role, tags, when, vars}. Raises ConfigError."""
+    name = _name_of(entry)
+    path = _find(entry, name, inherited.directory)
+    written: dict[str, Any] = {}
+    around = inherited
+    if isinstance(entry.value, dict):
+        written = entry.variables("vars")
+        around = replace(
+            inherited,
+            when=(*inherited.when, *(entry.conditions("when") or ())),
+            tags=inherited.tags | frozenset(entry.texts("tags", commas=True)),
+        )
+        if entry.optional_flag("become") not in (None, inherited.become):
+            raise entry.error(
+                "differs from the play's: a play is done as one user.", "Write it at the play.", "become"
+            )
+    role = Role(name, path, _vars(entry, path / "defaults"), {**written, **_vars(entry, path / "vars")})
+    _refuse_dependencies(entry, path)
+    around = replace(around, role=role)
+    return LoadedRole(
+        role,
+        _tasks(entry, path / "tasks", around),
+        _tasks(entry, path / "handlers", replace(around, handlers=True)),
+    )
+
+
+def _name_of(entry: Entry) -> str:
+    value = entry.value
+    if isinstance(value, str):
+        return value
+    keys = entry.keys("a role")
+    for key in keys:
+        if key not in _KEYS:
+            raise entry.error(
+                f"'{key}' is no key of a role.",
+                did_you_mean(key, _KEYS) or f"A variable for the role goes below `vars:`: {key}: VALUE.",
+                key,
+            )
+    name = entry.text("role") or entry.text("name")
+    if name is None or is_template(name):
+        raise entry.error("needs the name of a role, without a template.", "Write `role: NAME`.")
+    return name
+
+
+def _find(entry: Entry, name: str, directory: Path) -> Path:
+    """Beside the playbook in roles/, or beside the playbook."""
+    candidates = (Path(name),) if Path(name).is_absolute() else (directory / "roles" / name, directory / name)
+    found = next((path for path in candidates if path.is_dir()), None)
+    if found is not None:
+        return found
+    folder = directory / "roles"
+    known = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    raise entry.error(
+        f"there is no role '{name}'.", did_you_mean(name, known) or f"Looked for: {candidates[0]}."
+    )
+
+
+def _main(folder: Path) -> Path | None:
+    return next((folder / name for name in _NAMES if (folder / name).is_file()), None)
+
+
+def _tasks(entry: Entry, folder: Path, inherited: Inherited) -> tuple[Task, ...]:
+    path = _main(folder)
+    return read_task_file(path, entry.language, inherited) if path else ()
+
+
+def _vars(entry: Entry, folder: Path) -> dict[str, Any]:
+    path = _main(folder)
+    return read_vars_file(path, entry.language) if path else {}
+
+
+def read_vars_file(path: Path, language: Language) -> dict[str, Any]:
+    """A file of variables, its templates checked. Raises ConfigError."""
+    document = load_document(path)
+    entry = Entry(document, (), language)
+    values = {name: variable.value for name, variable in layer_of(document).items()}
+    for name, value in values.items():
+        entry.check_templates(value, name)
+    return values
+
+
+def _refuse_dependencies(entry: Entry, path: Path) -> None:
+    meta = _main(path / "meta")
+    if meta is None:
+        return
+    document = load_document(meta)
+    if isinstance(document.value, dict) and document.value.get("dependencies"):
+        raise document.error(
+            ("dependencies",),
+            "dependencies of a role are outside labctl's subset of Ansible.",
+            "List the role before this one in the play.",
+        )

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A list of tasks or handlers, and what it imports, as a flat tuple: each task has joined what it inherits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.load.arguments import check_files, module_key, read_arguments
+from orchestrator.load.document import Document, KeyPath, load_document
+from orchestrator.load.entry import Entry
+from orchestrator.load.language import Language, is_template
+from orchestrator.load.modules import short_name
+from orchestrator.model.playbook import Loop, Role, Task, Written
+
+_MOST_NESTED = 20
+_IMPORTS = ("import_tasks", "ansible.builtin.import_tasks")
+_IMPORT_KEYS = frozenset((*_IMPORTS, "name", "when", "tags", "vars", "become", "become_user"))
+KEYS = frozenset(
+    (
+        *(
+            "name",
+            "args",
+            "when",
+            "loop",
+            "loop_control",
+            "register",
+            "notify",
+            "listen",
+            "tags",
+            "no_log",
+            "become",
+        ),
+        *(
+            "become_user",
+            "vars",
+            "environment",
+            "changed_when",
+            "failed_when",
+            "ignore_errors",
+            "check_mode",
+            "diff",
+        ),
+    )
+)
+_LOOP_KEYS = frozenset(("loop_var", "label", "index_var"))
+_REFUSED: Mapping[str, str] = {
+    "block": "Write its tasks one by one, or put them into a file and use import_tasks with `when`.",
+    "include_tasks": "Use import_tasks.",
+    "include_role": "List the role below `roles:`.",
+    "import_role": "List the role below `roles:`.",
+    "include_vars": "Use vars_files at the play.",
+    "action": "Write the module's name as the key.",
+    "local_action": "labctl's tasks are carried out on the hosts.",
+    "delegate_to": "labctl's tasks are carried out on the hosts.",
+    "run_once": "Limit the play to one host.",
+    "until": "Write the waiting as a shell loop with a deadline.",
+    "retries": "Write the waiting as a shell loop with a deadline.",
+    "async": "labctl waits for every task.",
+    "poll": "labctl waits for every task.",
+    "throttle": "Use --forks.",
+    "any_errors_fatal": "A failed host stops alone.",
+    **{
+        f"with_{kind}": "Use loop."
+        for kind in ("items", "dict", "list", "sequence", "fileglob", "together", "nested", "first_found")
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What tasks take over from the play, the role and the imports around them. ``directory`` is the playbook's."""
+
+    directory: Path
+    role: Role | None = None
+    when: tuple[Written, ...] = ()
+    tags: frozenset[str] = frozenset()
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    no_log: bool = False
+    become: bool = False
+    handlers: bool = False
+    depth: int = 0
+
+
+def read_tasks(
+    document: Document, where: KeyPath, language: Language, inherited: Inherited
+) -> tuple[Task, ...]:
+    """The list at ``where``. Raises ConfigError with the place of what is wrong."""
+    entry = Entry(document, where, language)
+    value = entry.value
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise entry.error("must be a list of tasks.", "Begin each task with `- `.")
+    tasks: list[Task] = []
+    for index in range(len(value)):
+        tasks += _read_entry(entry.at(index), inherited)
+    return tuple(tasks)
+
+
+def read_task_file(path: Path, language: Language, inherited: Inherited) -> tuple[Task, ...]:
+    """The tasks of a file."""
+    return read_tasks(load_document(path), (), language, inherited)
+
+
+def _read_entry(entry: Entry, inherited: Inherited) -> tuple[Task, ...]:
+    keys = entry.keys("a task")
+    for key in keys:
+        if short_name(key) in _REFUSED:
+            raise entry.error(
+                f"'{key}' is outside labctl's subset of Ansible.", _REFUSED[short_name(key)], key
+            )
+    imports = [key for key in _IMPORTS if key in keys]
+    return _import(entry, imports[0], inherited) if imports else (_task(entry, inherited),)
+
+
+def _import(entry: Entry, key: str, inherited: Inherited) -> tuple[Task, ...]:
+    entry.refuse_unknown(_IMPORT_KEYS, "import_tasks", {})
+    value = entry.value[key]
+    name = value.get("file") if isinstance(value, dict) and set(value) == {"file"} else value
+    if not isinstance(name, str) or is_template(name):
+        raise entry.error("must be the name of a file, without a template.", None, key)
+    if inherited.depth >= _MOST_NESTED:
+        raise entry.error("imports nest too deep: does one import itself?", None, key)
+    below = _joined(entry, inherited)
+    return read_task_file(
+        _imported_file(entry, key, name), entry.language, replace(below, depth=inherited.depth + 1)
+    )
+
+
+def _imported_file(entry: Entry, key: str, name: str) -> Path:
+    path = entry.document.path.parent / name
+    if not path.is_file():
+        raise entry.error(f"there is no file '{name}' beside this one.", f"Looked for: {path}.", key)
+    return path
+
+
+def _joined(entry: Entry, inherited: Inherited) -> Inherited:
+    _check_become(entry, inherited.become)
+    return replace(
+        inherited,
+        when=(*inherited.when, *(entry.conditions("when") or ())),
+        tags=inherited.tags | frozenset(entry.texts("tags", commas=True)),
+        vars={**inherited.vars, **entry.variables("vars")},
+    )
+
+
+def _check_become(entry: Entry, become: bool) -> None:
+    """labctl does all of a play as one user, over one channel."""
+    if entry.text("become_user") not in (None, "root"):
+        raise entry.error("labctl becomes root and nobody else.", "Leave become_user out.", "become_user")
+    wanted = entry.optional_flag("become")
+    if wanted is not None and wanted != become:
+        raise entry.error(
+            "a play is done as one user, and this differs from the play's.",
+            f"Write `become: {str(wanted).lower()}` at the play, or make a play of its own.",
+            "become",
+        )
+
+
+def _task(entry: Entry, inherited: Inherited) -> Task:
+    known = KEYS if inherited.handlers else KEYS - {"listen"}
+    key = module_key(entry, known)
+    module = short_name(key)
+    args, places = read_arguments(entry, key)
+    check_files(entry, module, args, places, inherited.role, inherited.directory)
+    around = _joined(entry, inherited)
+    return Task(
+        name=entry.text("name") or module,
+        module=module,
+        args=args,
+        origin=entry.origin,
+        places={**{name: entry.origin_of(name) for name in entry.value}, **places},
+        role=inherited.role,
+        when=around.when,
+        loop=_loop(entry),
+        register=_register(entry),
+        notify=entry.texts("notify"),
+        listen=entry.texts("listen"),
+        tags=around.tags,
+        no_log=entry.flag("no_log", inherited.no_log),
+        vars=around.vars,
+        environment={**inherited.environment, **entry.variables("environment")},
+        changed_when=entry.conditions("changed_when"),
+        failed_when=entry.conditions("failed_when"),
+        ignore_errors=entry.flag("ignore_errors"),
+        check_mode=entry.optional_flag("check_mode"),
+        diff=entry.optional_flag("diff"),
+    )
+
+
+def _register(entry: Entry) -> str | None:
+    name = entry.text("register")
+    if name is not None and not name.isidentifier():
+        raise entry.error(
+            f"'{name}' is not a variable's name.", "Names have letters, digits and underscores.", "register"
+        )
+    return name
+
+
+def _loop(entry: Entry) -> Loop | None:
+    if "loop" not in entry.value:
+        if "loop_control" in entry.value:
+            raise entry.error("is for a task with a loop.", "Add `loop:`.", "loop_control")
+        return None
+    items = entry.value["loop"]
+    if not isinstance(items, list) and not is_template(items):
+        raise entry.error("must be a list, or a template that yields one.", None, "loop")
+    entry.check_templates(items, "loop")
+    written = Written(items, entry.origin_of("loop"))
+    if "loop_control" not in entry.value:
+        return Loop(written)
+    control = entry.at("loop_control")
+    control.keys("loop_control")
+    control.refuse_unknown(_LOOP_KEYS, "loop_control", {})
+    label = None
+    if "label" in control.value:
+        control.check_templates(control.value["label"], "label")
+        label = Written(control.value["label"], control.origin_of("label"))
+    return Loop(written, _name(control, "loop_var") or "item", label, _name(control, "index_var"))
+
+
+def _name(control: Entry, key: str) -> str | None:
+    name = control.text(key)
+    if name is not None and not name.isidentifier():
+        raise control.error(f"'{name}' is not a variable's name.", None, key)
+    return name

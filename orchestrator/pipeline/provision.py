@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an inventory and a playbook to hosts that are as the playbook wants them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.build.artifacts import write_artifacts
+from orchestrator.build.images import build_images
+from orchestrator.load.inventory import endpoint_of, load_inventory, select_hosts
+from orchestrator.load.language import Language
+from orchestrator.load.playbook import load_playbook
+from orchestrator.model.endpoint import Endpoint
+from orchestrator.model.errors import ConfigError, LabctlError, UsageError
+from orchestrator.model.inventory import Host, Inventory
+from orchestrator.model.playbook import Play, Playbook
+from orchestrator.provision.events import EventSink, HostReport
+from orchestrator.provision.host import Settings, provision_host, report_of_error
+from orchestrator.provision.retry import Failed
+from orchestrator.provision.selection import tags_of
+from orchestrator.ssh import connect, fan_out
+
+DEFAULT_PLAYBOOK = Path("playbooks/site.yaml")
+ARTIFACTS = "artifacts.yaml"
+"""In the state folder: what the build left, which playbooks take by vars_files."""
+
+
+def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """labctl's folder in the user's cache, by the XDG base directory specification."""
+    given = environ.get("XDG_CACHE_HOME", "")
+    return (Path(given) if given.startswith("/") else Path.home() / ".cache") / "labctl"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `labctl provision` was asked for. ``state`` is the folder for what labctl remembers (.labctl), ``cache`` for
+    what it can make again."""
+
+    inventory: Path
+    playbook: Path = DEFAULT_PLAYBOOK
+    limit: str | None = None
+    tags: Sequence[str] = ()
+    skip_tags: Sequence[str] = ()
+    extra_vars: Mapping[str, Any] = field(default_factory=dict)
+    check: bool = False
+    diff: bool = False
+    forks: int = 64
+    retry_failed: bool = False
+    state: Path = Path(".labctl")
+    cache: Path = field(default_factory=cache_folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Recap:
+    """A report a host, in the inventory's order. ``seconds`` from the first thing that was loaded."""
+
+    hosts: tuple[HostReport, ...]
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        return max((host.exit_code for host in self.hosts), default=0)
+
+
+def provision(request: Request, sink: EventSink) -> Recap:
+    """Images, inventory, playbook, then every host at the same time; each one's failure is its own.
+
+    Raises ConfigError, UsageError, BuildError before any host is reached.
+    """
+    began = time.monotonic()
+    write_artifacts(request.state / ARTIFACTS, build_images(request.cache))
+    inventory = load_inventory(request.inventory, request.playbook.parent)
+    language = Language()
+    playbook = load_playbook(request.playbook, language)
+    tags = tags_of(request.tags, request.skip_tags, playbook)
+    settings = Settings(
+        language, inventory, extra=request.extra_vars, tags=tags, check=request.check, diff=request.diff
+    )
+    failed = Failed(request.state)
+    hosts = _hosts(request, inventory, failed)
+    plays = _plays_of(hosts, inventory, playbook)
+
+    def work(host: Host) -> HostReport:
+        start = time.monotonic()
+        try:
+            with connect(_endpoint(host, inventory, plays[host.name])) as connection:
+                return provision_host(connection, host, plays[host.name], settings, sink, began=start)
+        except LabctlError as error:
+            return report_of_error(host.name, error, time.monotonic() - start)
+
+    results = fan_out([host for host in hosts if plays[host.name]], work, request.forks)
+    recap = Recap(tuple(results.succeeded.values()), time.monotonic() - began)
+    if not request.check:
+        failed.remember(request.inventory, {report.host: report.exit_code != 0 for report in recap.hosts})
+    return recap
+
+
+def _hosts(request: Request, inventory: Inventory, failed: Failed) -> tuple[Host, ...]:
+    hosts = select_hosts(inventory, request.limit)
+    if not request.retry_failed:
+        return hosts
+    names = failed.of(request.inventory)
+    again = tuple(host for host in hosts if host.name in names)
+    if not again:
+        raise UsageError(
+            f"No host of {request.inventory} failed the last time.",
+            "Leave --retry-failed out to provision all of them.",
+        )
+    return again
+
+
+def _plays_of(hosts: Sequence[Host], inventory: Inventory, playbook: Playbook) -> dict[str, tuple[Play, ...]]:
+    """Each host's plays, in order. Raises ConfigError for a pattern that names nothing, UsageError where no host has a play."""
+    members = {id(play): _members(play, inventory) for play in playbook.plays}
+    plays = {
+        host.name: tuple(play for play in playbook.plays if host.name in members[id(play)]) for host in hosts
+    }
+    if not any(plays.values()):
+        raise UsageError(
+            f"No play of {playbook.path} is for any of {', '.join(plays)}.", "Look at `hosts:` of its plays."
+        )
+    return plays
+
+
+def _members(play: Play, inventory: Inventory) -> frozenset[str]:
+    try:
+        return frozenset(host.name for host in select_hosts(inventory, str(play.hosts.value)))
+    except UsageError as error:
+        origin = play.hosts.origin
+        raise ConfigError(
+            f"no host of {inventory.path} is meant by '{play.hosts.value}'.",
+            file=origin.file,
+            line=origin.line,
+            column=origin.column,
+            key="hosts",
+            hint=error.hint,
+        ) from error
+
+
+def _endpoint(host: Host, inventory: Inventory, plays: Sequence[Play]) -> Endpoint:
+    """All of a host's plays go over one channel, as one user. Raises ConfigError where they want different ones."""
+    endpoint = endpoint_of(host, inventory)
+    if endpoint.become or not any(play.become for play in plays):
+        return endpoint
+    other = next((play for play in plays if not play.become), None)
+    if other is not None:
+        origin = other.origin
+        message = "other plays for the same host become root, and this one does not: labctl does all of them as one user."
+        raise ConfigError(
+            message,
+            file=origin.file,
+            line=origin.line,
+            column=origin.column,
+            key="become",
+            hint="Add `become: true`.",
+        )
+    return replace(endpoint, become=True, become_user="root")
+
+
+def as_json_line(recap: Recap) -> str:
+    """One line: the reports of all hosts."""
+    return json.dumps(
+        {
+            "kind": "recap",
+            "seconds": round(recap.seconds, 3),
+            "hosts": [host.to_json() for host in recap.hosts],
+        }
+    )

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One task, with a host's facts and variables, as steps: pure, so that it can be done again when a result has come in.
+
+A task without a loop is one unit, with a loop one a item. A unit is a step for the host, or a result that is known already: a
+condition that does not hold, or a module that the controller carries out itself (assert, debug, fail, set_fact).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.load.arguments import read_template
+from orchestrator.load.language import Language, TemplateFailed
+from orchestrator.load.modules import MODULES
+from orchestrator.load.search import candidates, find_file
+from orchestrator.model.errors import ConfigError
+from orchestrator.model.playbook import Loop, Task, Written
+from orchestrator.provision.files import Blobs
+from orchestrator.provision.local import carry_out
+from orchestrator.provision.scope import OMIT, Pending, Scope, ValueProblem
+from remote_agent.contract.steps import BlobRef, Step
+
+_SKIPPED = {"changed": False, "failed": False, "skipped": True, "skip_reason": "Conditional result was False"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line decides. ``directory`` is the playbook's; ``files`` and ``language`` are shared by all hosts."""
+
+    language: Language
+    files: Blobs
+    directory: Path
+    check: bool = False
+    diff: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Exactly one of ``step`` and ``result`` is there. ``item`` has the loop's variables; ``label`` is how to call it."""
+
+    scope: Scope
+    step: Step | None = None
+    result: Mapping[str, Any] | None = None
+    item: Mapping[str, Any] = field(default_factory=dict)
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """``facts`` is what set_fact sets; ``notify`` has its templates rendered."""
+
+    task: Task
+    name: str
+    units: tuple[Unit, ...]
+    notify: tuple[str, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def local(self) -> bool:
+        """Is every unit's result known already?"""
+        return all(unit.step is None for unit in self.units)
+
+
+def compile_task(task: Task, scope: Scope, options: Options, first_id: int) -> Compiled:
+    """The task as units, whose steps are numbered from ``first_id``.
+
+    Raises Pending where it needs a result that has not come back, ValueProblem where a value cannot be had.
+    """
+    facts: dict[str, Any] = {}
+    units: list[Unit] = []
+    for number, (item, label) in enumerate(_items(task, scope)):
+        seen = scope.with_layer({**facts, **item}) if item or facts else scope
+        unit = _unit(task, seen, options, first_id + number, item, label)
+        units.append(unit)
+        facts.update((unit.result or {}).get("ansible_facts", {}))
+    notify = tuple(_rendered(scope, name, task, "notify") for name in task.notify)
+    return Compiled(task, _name(task, scope), tuple(units), notify, facts)
+
+
+def problem_of(task: Task, message: str) -> dict[str, Any]:
+    """The result of a task whose values cannot be had."""
+    if task.no_log:
+        origin = task.origin
+        message = f"{origin.file}:{origin.line}:{origin.column}: a value of this task cannot be had; which is withheld (no_log)."
+    return {"changed": False, "failed": True, "msg": message}
+
+
+def _name(task: Task, scope: Scope) -> str:
+    """The title with its templates rendered where that is possible now; a name is no reason to wait or to fail."""
+    if "{{" not in task.name or task.no_log:
+        return task.title
+    try:
+        return f"{task.role.name} : {scope.render(task.name)}" if task.role else str(scope.render(task.name))
+    except (Pending, TemplateFailed):
+        return task.title
+
+
+def _items(task: Task, scope: Scope) -> list[tuple[dict[str, Any], str | None]]:
+    """The loop's variables and label, for each item; one empty entry where there is no loop."""
+    loop = task.loop
+    if loop is None:
+        return [({}, None)]
+    items = _rendered(scope, loop.items.value, task, "loop")
+    if not isinstance(items, list | tuple):
+        raise ValueProblem(f"the loop is over {type(items).__name__}, and needs a list.", loop.items, "loop")
+    entries: list[tuple[dict[str, Any], str | None]] = []
+    for index, item in enumerate(items):
+        names = {
+            loop.variable: item,
+            "ansible_loop_var": loop.variable,
+            **({loop.index: index} if loop.index else {}),
+        }
+        entries.append((names, _label(loop, scope.with_layer(names), item, task)))
+    return entries
+
+
+def _label(loop: Loop, scope: Scope, item: Any, task: Task) -> str:
+    if task.no_log:
+        return "(withheld)"
+    return str(_rendered(scope, loop.label.value, task, "loop_control")) if loop.label else str(item)
+
+
+def _unit(
+    task: Task, scope: Scope, options: Options, number: int, item: Mapping[str, Any], label: str | None
+) -> Unit:
+    holds, unmet = scope.holds(task.when, "when")
+    if not holds:
+        return Unit(scope, result={**_SKIPPED, "false_condition": unmet}, item=item, label=label)
+    spec = MODULES[task.module]
+    if spec.local:
+        return Unit(scope, result=carry_out(task, scope, _arguments), item=item, label=label)
+    args = _arguments(task, scope, options)
+    step = Step(
+        id=number,
+        name=task.title,
+        module=task.module,
+        args=args,
+        check=options.check if task.check_mode is None else task.check_mode,
+        diff=options.diff if task.diff is None else task.diff,
+        no_log=task.no_log,
+        stop_on_failure=task.loop is None and task.failed_when is None and not task.ignore_errors,
+        environment={
+            name: str(_rendered(scope, value, task, "environment"))
+            for name, value in task.environment.items()
+        },
+    )
+    return Unit(scope, step=step, item=item, label=label)
+
+
+def _arguments(task: Task, scope: Scope, options: Options | None = None) -> dict[str, Any]:
+    """The arguments without templates, files among them as references. What a template made is checked as the loader checks."""
+    spec = MODULES[task.module]
+    args: dict[str, Any] = {}
+    for name, written in task.args.items():
+        key = f"{task.module}.{name}"
+        value = _rendered(scope, written, task, key)
+        if value is OMIT:
+            continue
+        param = spec.params.get(name)
+        problem = param.problem(value) if param and value is not written and value != written else None
+        if problem:
+            raise ValueProblem(problem, Written(None, task.place(key)), key)
+        args[name] = value
+    if options is None or args.get("src") is None or args.get("remote_src") in (True, "yes", "true"):
+        return args
+    if task.module == "template":
+        return _template(task, scope, args, options)
+    return _with_blob(task, args, options) if task.module in ("copy", "unarchive") else args
+
+
+def _template(task: Task, scope: Scope, args: dict[str, Any], options: Options) -> dict[str, Any]:
+    path = _file(task, "templates", str(args.pop("src")), options)
+    lstrip = str(args.pop("lstrip_blocks", False)).lower() in ("true", "yes")
+    try:
+        compiled = read_template(path, options.language, lstrip)
+        content = scope.render_file(compiled)
+    except TemplateFailed as error:
+        raise ValueProblem(
+            f"{path}: {error}", Written(None, task.place("template.src")), "template.src"
+        ) from error
+    except ConfigError as error:
+        raise ValueProblem(error.message) from error
+    return {**args, "content": content, "_original_basename": path.name.removesuffix(".j2")}
+
+
+def _with_blob(task: Task, args: dict[str, Any], options: Options) -> dict[str, Any]:
+    path = _file(task, "files", str(args["src"]), options)
+    key = f"{task.module}.src"
+    if path.is_dir():
+        raise ValueProblem(
+            f"{path} is a folder, which labctl does not copy: pack it, and use unarchive.",
+            Written(None, task.place(key)),
+            key,
+        )
+    try:
+        ref: BlobRef = options.files.add(path)
+    except OSError as error:
+        raise ValueProblem(
+            f"{path} cannot be read: {error.strerror}.", Written(None, task.place(key)), key
+        ) from error
+    name = {"_original_basename": path.name} if task.module == "copy" else {}
+    return {**args, "src": ref.to_json(), **name}
+
+
+def _file(task: Task, folder: str, src: str, options: Options) -> Path:
+    path = find_file(folder, src, task.role, options.directory)
+    if path is None:
+        tried = ", ".join(str(path) for path in candidates(folder, src, task.role, options.directory))
+        key = f"{task.module}.src"
+        raise ValueProblem(
+            f"there is no file '{src}' (looked for: {tried}).", Written(None, task.place(key)), key
+        )
+    return path
+
+
+def _rendered(scope: Scope, value: Any, task: Task, key: str) -> Any:
+    try:
+        return scope.render(value)
+    except TemplateFailed as error:
+        raise ValueProblem(str(error), Written(None, task.place(key)), key) from error

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the names in a template stand for: variables by Ansible's precedence, rendered when they are named.
+
+A name whose value is still on its way from the host (a registered result) raises Pending when it is looked at; whoever compiles then
+waits for it and compiles again. So nothing waits that does not have to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.load.language import MISSING, Compiled, Language, TemplateFailed, is_template
+from orchestrator.model.inventory import Host, Inventory
+from orchestrator.model.playbook import Play, Role, Task, Written
+
+PENDING = object()
+"""Stands for a registered result that has not come back yet."""
+
+OMIT = object()
+"""The value of ``omit``: an argument that has it is left out."""
+
+_MANAGED = "Ansible managed"
+
+
+class Pending(Exception):
+    """A template looked at a result that has not come back yet."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class ValueProblem(Exception):
+    """A value of a task cannot be had: one sentence, and where it is written."""
+
+    def __init__(self, message: str, written: Written | None = None, key: str = "") -> None:
+        origin = written.origin if written else None
+        where = f"{origin.file}:{origin.line}:{origin.column}: " if origin else ""
+        super().__init__(f"{where}{key}: {message}" if key else f"{where}{message}")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Variables of one strength. ``templates``: may their values hold templates? Never those that came from a host."""
+
+    values: Mapping[str, Any]
+    templates: bool = True
+
+
+class Scope:
+    """Layers, the strongest first. Not for several threads at once."""
+
+    def __init__(self, language: Language, layers: Sequence[Layer]) -> None:
+        self._language, self._layers = language, tuple(layers)
+        self._under_way: list[str] = []
+
+    def with_layer(self, values: Mapping[str, Any]) -> Scope:
+        """The same with plain values above everything else (a loop's item, a result that is judged)."""
+        return Scope(self._language, (Layer(values, templates=False), *self._layers))
+
+    def look(self, name: str) -> Any:
+        """The value of a name, rendered; MISSING where there is none. Raises Pending, TemplateFailed."""
+        for layer in self._layers:
+            if name in layer.values:
+                value = layer.values[name]
+                if value is PENDING:
+                    raise Pending(name)
+                return self._variable(name, value) if layer.templates else value
+        return _Variables(self) if name == "vars" else MISSING
+
+    def names(self) -> Iterator[str]:
+        """Every name there is."""
+        yield from dict.fromkeys(name for layer in self._layers for name in layer.values)
+
+    def render(self, value: Any) -> Any:
+        """The value with every template in it, however deep, rendered. Raises Pending, TemplateFailed."""
+        if is_template(value):
+            return self._language.template(value).value(self.look)
+        if isinstance(value, dict):
+            return {self.render(key): self.render(content) for key, content in value.items()}
+        return [self.render(content) for content in value] if isinstance(value, list) else value
+
+    def render_file(self, compiled: Compiled) -> str:
+        """The text of a template file. Raises Pending, TemplateFailed."""
+        return str(compiled.value(self.look))
+
+    def holds(self, conditions: Sequence[Written], key: str) -> tuple[bool, Any]:
+        """Do all hold? And the first that does not, as written. Raises Pending, ValueProblem."""
+        for condition in conditions:
+            if not self._holds(condition, key):
+                return False, condition.value
+        return True, None
+
+    def _holds(self, condition: Written, key: str) -> bool:
+        value = condition.value
+        if isinstance(value, str):
+            try:
+                value = self._language.expression(value).value(self.look)
+            except TemplateFailed as error:
+                raise ValueProblem(f"{error} The expression is: {condition.value}", condition, key) from error
+        if not isinstance(value, bool):
+            message = (
+                f"the expression has {_kind(value)}, and neither true nor false: {condition.value}"
+                " (write `| bool`, `| length > 0` or `is defined`)."
+            )
+            raise ValueProblem(message, condition, key)
+        return value
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of an expression without braces. Raises Pending, TemplateFailed."""
+        return self._language.expression(expression).value(self.look)
+
+    def _variable(self, name: str, value: Any) -> Any:
+        if not isinstance(value, str | dict | list):
+            return value
+        if name in self._under_way:
+            raise TemplateFailed(
+                f"The variable '{name}' refers to itself: {' -> '.join((*self._under_way, name))}."
+            )
+        self._under_way.append(name)
+        try:
+            return self.render(value)
+        finally:
+            self._under_way.pop()
+
+
+class _Variables(Mapping[str, Any]):
+    """``vars['name']``, and each host of ``hostvars``."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._scope.look(name)
+        if value is MISSING:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return self._scope.names()
+
+    def __len__(self) -> int:
+        return len(list(self))
+
+
+@dataclass(frozen=True, slots=True)
+class HostVars(Mapping[str, Any]):
+    """``hostvars``: what the inventory says of every host."""
+
+    language: Language
+    inventory: Inventory
+
+    def __getitem__(self, name: str) -> Any:
+        host = self.inventory.host(name)
+        return _Variables(
+            Scope(self.language, (Layer(_host_names(host, self.inventory), False), Layer(host.vars)))
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return (host.name for host in self.inventory.hosts)
+
+    def __len__(self) -> int:
+        return len(self.inventory.hosts)
+
+
+def _host_names(host: Host, inventory: Inventory) -> dict[str, Any]:
+    file = host.file or inventory.path
+    return {
+        "inventory_hostname": host.name,
+        "inventory_hostname_short": host.name.split(".")[0],
+        "inventory_file": str(file),
+        "inventory_dir": str(file.parent),
+        "group_names": list(host.groups),
+        "groups": {name: list(inventory.members(name)) for name in inventory.groups},
+    }
+
+
+class Variables:
+    """The variables of one host. ``live`` has what was registered and set so far, and is changed while the host's tasks go on."""
+
+    def __init__(
+        self,
+        language: Language,
+        inventory: Inventory,
+        host: Host,
+        extra: Mapping[str, Any],
+        facts: Mapping[str, Any],
+        check: bool,
+    ) -> None:
+        self._language, self._host, self._extra = language, host, Layer(extra)
+        plain = {name.removeprefix("ansible_"): value for name, value in facts.items()}
+        self._facts = Layer(
+            {**{f"ansible_{name}": value for name, value in plain.items()}, "ansible_facts": plain},
+            templates=False,
+        )
+        self._magic = {
+            **_host_names(host, inventory),
+            "hostvars": HostVars(language, inventory),
+            "ansible_check_mode": check,
+            "ansible_managed": _MANAGED,
+            "omit": OMIT,
+        }
+        self.live: dict[str, Any] = {}
+
+    def for_play(self, play: Play, vars_files: Sequence[Mapping[str, Any]]) -> PlayVariables:
+        """Those of a play. ``vars_files`` in the order in which the play names them."""
+        magic = {**self._magic, "playbook_dir": str(play.directory), "ansible_play_name": play.name}
+        above = (Layer(magic, templates=False), self._extra, Layer(self.live, templates=False))
+        roles, files = tuple(reversed(play.roles)), tuple(reversed(vars_files))
+        middle = [Layer(values) for values in (*(role.vars for role in roles), *files, play.vars)]
+        return PlayVariables(
+            self._language,
+            above,
+            (*middle, self._facts, Layer(self._host.vars)),
+            tuple(Layer(role.defaults) for role in roles),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PlayVariables:
+    """Layers of a play, in parts, between which a task's own come.
+
+    Ansible's order, strongest first: magic, extra vars, set_fact and registered; *the task's vars, its role's vars*; the vars of all
+    roles of the play, vars_files, play vars, facts, inventory; *its role's defaults*; the defaults of all roles.
+    """
+
+    language: Language
+    above: tuple[Layer, ...]
+    middle: tuple[Layer, ...]
+    defaults: tuple[Layer, ...]
+
+    def scope(self, task: Task | None = None) -> Scope:
+        """What a task sees; without one, what the play itself sees."""
+        if task is None or task.role is None:
+            own, defaults = ([Layer(task.vars)] if task else []), self.defaults
+        else:
+            role = task.role
+            own = [Layer(task.vars), Layer(_role_names(role), templates=False), Layer(role.vars)]
+            defaults = (Layer(role.defaults), *self.defaults)
+        return Scope(self.language, (*self.above, *own, *self.middle, *defaults))
+
+
+def _role_names(role: Role) -> dict[str, Any]:
+    return {"role_name": role.name, "role_path": str(role.path)}
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "no value"
+    text = repr(value)
+    return f"the {type(value).__name__} {text if len(text) <= 40 else text[:40] + '...'}"
