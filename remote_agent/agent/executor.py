@@ -149,7 +149,7 @@ class CriExecutor:
             measured = measure(item, lambda number: Pod(cri, plan, number))
         finally:
             begun = time.monotonic_ns()
-            problems |= {str(problem) for problem in remove_ours(cri)}
+            problems |= {str(problem) for problem in self._clean_up(cri)}
             remove_logs(plan.logs)
             cleaned = time.monotonic_ns() - begun
         leaks = audit.leaks(before, self._settle_s)
@@ -164,6 +164,17 @@ class CriExecutor:
         for socket in {combination.socket for combination in spec.combinations}:
             if client := self._clients.pop(socket, None):
                 client.close()
+
+    def _clean_up(self, cri: Cri) -> list[CriError]:
+        """Remove what is ours; a runtime that went away in the trial is waited for: what it holds is not lost to it."""
+        problems = remove_ours(cri)
+        if any(problem.code == "UNAVAILABLE" for problem in problems):
+            try:
+                self._await(cri, lambda: None)
+            except CriError:
+                return problems
+            return remove_ours(cri)
+        return problems
 
     def _await(self, cri: Cri, checkpoint: Callable[[], None]) -> None:
         """Until the runtime answers, but once only as long as ``return_s``: then every trial fails at once.

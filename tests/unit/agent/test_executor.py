@@ -129,6 +129,16 @@ def test_a_runtime_that_comes_back_is_waited_for_and_one_that_stays_away_only_on
         assert world.trial().status == "ok"
 
 
+def test_a_runtime_that_is_away_at_clean_up_is_waited_for(world: World) -> None:
+    world.fake.failures["StartContainer"] = Failure(grpc.StatusCode.UNAVAILABLE, "going away")
+    away = Failure(grpc.StatusCode.UNAVAILABLE, "away", after=2)  # before the trial all was well
+    world.fake.failures["ListPodSandbox"] = away
+    trial = world.trial()
+    assert (trial.status, trial.leaks, world.notes) == ("failed", (), [])
+    assert away.times == 0, "clean-up did meet the failure"
+    assert world.fake.pods == {}
+
+
 def test_cancel_does_not_wait_for_a_runtime(tmp_path: Path) -> None:
     world = World(FakeCri(tmp_path / "none.sock"), tmp_path)
 
