@@ -313,14 +313,16 @@ def _hierarchies(mount: Path) -> list[Path]:
 
 
 def _remove_groups(hierarchy: Path, parent: str) -> None:
-    """The parent and the one above it, if they are empty: the kernel refuses to remove what is in use."""
+    """Our parent with all that a runtime forgot below it, and the one above, if they are empty: the kernel refuses else."""
     if parent.endswith(".slice"):
         return  # systemd made it and removes it
-    for folder in (hierarchy / parent.lstrip("/"), hierarchy / parent.split("/")[1]):
+    own = hierarchy / parent.lstrip("/")
+    below = sorted((path for path in own.rglob("*/") if path.is_dir()), reverse=True)
+    for folder in (*below, own, own.parent):
         try:
             os.rmdir(folder)  # noqa: PTH106 - of a control group, nothing else removes it
         except OSError:
-            return
+            continue
 
 
 __all__ = [

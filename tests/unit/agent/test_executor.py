@@ -212,7 +212,7 @@ def test_a_hosts_name_does_not_nest_slices() -> None:
 
 def test_at_the_end_the_cgroup_parents_are_gone_if_they_are_empty(world: World) -> None:
     for hierarchy in ("memory", "pids"):
-        (world.root / "sys/fs/cgroup" / hierarchy / "labctl/m1").mkdir(parents=True)
+        (world.root / "sys/fs/cgroup" / hierarchy / "labctl/m1/forgotten/below").mkdir(parents=True)
     (world.root / "sys/fs/cgroup/pids/labctl/other").mkdir()
     world.executor.finish(world.spec)
     assert not (world.root / "sys/fs/cgroup/memory/labctl").exists()
