@@ -161,7 +161,8 @@ def phase_line(event: Mapping[str, Any]) -> str | None:
         return "The run is taken up where it was left."
     if event["type"] != "phase" or event["phase"] in ("waiting", "executing"):
         return None
-    return f"{event['host']}: {event['phase']}" + (f": {event['message']}" if event["message"] else "")
+    message = event["message"].removeprefix(f"{event['host']}: ")
+    return f"{event['host']}: {event['phase']}" + (f": {message}" if message else "")
 
 
 def notice(event: Mapping[str, Any]) -> str | None:

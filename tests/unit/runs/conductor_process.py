@@ -22,7 +22,7 @@ def main(run: str, sockets: str) -> int:
         yield Link(Path(sockets) / f"{host.name}.sock", {"containerd": "/run/containerd/containerd.sock"})
 
     folder = RunFolder(Path(run))
-    with owning(folder.lock) as mine:
+    with owning(folder.lock, patience=0.5) as mine:
         if not mine:
             return 0
         return conduct(folder.read_spec(), folder, reach, lambda: None, Patience(settle=0.02))

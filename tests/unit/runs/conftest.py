@@ -53,6 +53,7 @@ class FakeAgent(pb_grpc.AgentServicer):
         self.starts = 0
         self.break_streams = threading.Event()
         self.break_always = False
+        self.lose_grants = 0
         self._spec: pb.RunSpec | None = None
         self._granted: dict[str, int] = {}
         self._done: dict[str, int] = {}
@@ -94,6 +95,9 @@ class FakeAgent(pb_grpc.AgentServicer):
 
     def Grant(self, request: pb.GrantRequest, context: Any) -> pb.StatusReply:
         with self._changed:
+            if self.lose_grants > 0:
+                self.lose_grants -= 1
+                context.abort(grpc.StatusCode.UNAVAILABLE, "lost on the way")
             for grant in request.grants:
                 self._granted[grant.benchmark] = max(grant.until, self._granted.get(grant.benchmark, 0))
             self._last = self._last or request.last

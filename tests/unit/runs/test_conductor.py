@@ -29,7 +29,7 @@ from orchestrator.runs.session import Link, Patience
 from remote_agent.gen.labctl.agent.v1 import agent_pb2 as pb
 
 if TYPE_CHECKING:
-    from conftest import FakeAgent
+    from tests.unit.runs.conftest import FakeAgent
 
 QUICK = Patience(
     lost=1.5, cancel=1.0, heartbeat=0.3, settle=0.02, first_pause=0.05, longest_pause=0.1, losses=4
@@ -127,6 +127,16 @@ def test_a_lost_connection_loses_nothing(
     assert agents["a"].starts == agents["c"].starts == 2
     phases = {e["phase"] for e in read_events(folder.events)[0] if e["type"] == "phase" and e["host"] == "a"}
     assert "reconnecting" in phases
+
+
+def test_a_grant_that_got_lost_is_given_again(
+    spec: RunSpec, folder: RunFolder, agents: dict[str, FakeAgent]
+) -> None:
+    for name in "bc":
+        agents[name].lose_grants = 2
+    assert conduct(spec, folder, _reach(agents), lambda: None, replace(QUICK, stalled=5)) == 0
+    _assert_complete(spec, folder, agents)
+    assert not _overlap(agents["a"].spans, agents["b"].spans)
 
 
 def test_a_host_that_is_gone_for_good_is_given_up_and_the_others_finish(
@@ -264,7 +274,7 @@ def test_a_run_that_is_cancelled_before_it_began_begins_nowhere(
     assert [agent.starts for agent in agents.values()] == [0, 0, 0]
 
 
-@pytest.mark.parametrize("kills", [1, 4])
+@pytest.mark.parametrize("kills", [3])
 def test_a_killed_conductor_is_taken_up_and_nothing_is_lost_or_done_twice(
     tmp_path: Path, spec: RunSpec, agents: dict[str, FakeAgent], kills: int
 ) -> None:
@@ -304,7 +314,7 @@ def test_a_second_conductor_leaves_the_run_alone(
     tmp_path: Path, spec: RunSpec, folder: RunFolder, agents: dict[str, FakeAgent]
 ) -> None:
     for agent in agents.values():
-        agent.trial_seconds = 0.2
+        agent.trial_seconds = 0.15
     command = [
         sys.executable,
         str(Path(__file__).with_name("conductor_process.py")),

@@ -24,7 +24,7 @@ from orchestrator.results.store import RunFolder, RunStore
 from orchestrator.runs.process import owned, owner
 
 if TYPE_CHECKING:
-    from conftest import FakeAgent
+    from tests.unit.runs.conftest import FakeAgent
 
 Capture = pytest.CaptureFixture[str]
 
@@ -179,6 +179,65 @@ def test_fetch_leaves_a_run_that_is_under_way_alone(
     assert labctl(["fetch"]) == 1
     assert "is under way" in capsys.readouterr().err
     assert labctl(["attach"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--suite", "nosuch"], "There is no suite named 'nosuch'"),
+        (["--suite", "demo", "--inventory", "none.yaml"], "none.yaml"),
+        (["--suite", "demo", "--limit", "h9"], "h9"),
+        (["--suite", "demo", "--baseline", "crio/runc"], "The baseline 'crio/runc'"),
+        (["--suite", "demo", "--runs", "0"], "--runs"),
+    ],
+)
+def test_what_is_typed_wrong_is_one_sentence_and_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, words: list[str], says: str
+) -> None:
+    (tmp_path / "lab.yaml").write_text("all: {hosts: {h1: {ansible_host: 192.0.2.1}}}\n")
+    monkeypatch.setenv("LABCTL_INVENTORY", str(tmp_path / "lab.yaml"))
+    assert labctl(["run", *words, "--root", str(tmp_path / "runs")]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_says_what_would_be_executed_and_starts_nothing(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "lab.yaml").write_text("all: {hosts: {h1: {ansible_host: 192.0.2.1}}}\n")
+    words = [
+        "run",
+        "--suite",
+        "demo",
+        "--inventory",
+        str(tmp_path / "lab.yaml"),
+        "--root",
+        str(tmp_path / "runs"),
+    ]
+    assert labctl([*words, "--dry-run"]) == 0
+    assert "36 trials a host, 36 in all" in capsys.readouterr().out
+    assert labctl([*words, "--dry-run", "--json", "--seed", "5"]) == 0
+    assert json.loads(capsys.readouterr().out)["seed"] == 5
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unreachable_host_gives_exit_code_3(tmp_path: Path, capsys: Capture) -> None:
+    """Through the real conductor and the real SSH, to a port on which nobody listens."""
+    (tmp_path / "lab.yaml").write_text("all: {hosts: {h1: {ansible_host: 127.0.0.1, ansible_port: 9}}}\n")
+    words = [
+        "run",
+        "--suite",
+        "demo",
+        "--inventory",
+        str(tmp_path / "lab.yaml"),
+        "--root",
+        str(tmp_path / "runs"),
+    ]
+    assert labctl(words) == 3
+    said = capsys.readouterr().out
+    assert "h1: failed: " in said
+    assert "h1: failed: h1:" not in said
+    assert "Failed: 0 trials" in said
 
 
 def test_list_tells_of_suites_benchmarks_and_metrics(capsys: Capture) -> None:

@@ -61,6 +61,10 @@ def test_totals_count_the_warmup_blocks() -> None:
         pytest.param(
             [replace(_busy("a"), reachable=False), _at("b")], None, id="away, but may be executing: all wait"
         ),
+        pytest.param([_at("a"), _at("b", met=False)], None, id="not yet met: it may be executing"),
+        pytest.param(
+            [_at("a", met=False, finished=True), _at("b")], Grant("b", ALL, True), id="never met, over"
+        ),
         pytest.param([_at("a", finished=True), _at("b", finished=True)], None, id="all finished"),
     ],
 )
