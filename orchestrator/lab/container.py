@@ -41,7 +41,8 @@ DEVICES = (Path("/dev/fuse"), Path("/dev/kmsg"))
 POWER_OFF = signal.SIGRTMIN + 4
 """What systemd as PID 1 powers off at: systemd(1), "Signals"."""
 STOP_SECONDS = 30.0
-_NSPAWN_RUN = Path("/run/systemd/nspawn/propagate")
+NSPAWN_LEAVES = (Path("/run/systemd/nspawn/propagate"), Path("/run/systemd/nspawn/unix-export"))
+"""Where systemd-nspawn leaves a folder or mount of the machine's name when it is killed; 257 then refuses to start again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +181,8 @@ class ContainerProvider:
 
     def boot(self, site: Site, host: LabHost) -> Identity:
         place = place_of(site, host.name)
-        # Whatever is left in the cgroup belongs to a host that has died.
-        self.cgroups.kill(place.machine)
+        # Whatever is left belongs to a host that has died.
+        self._clear(place)
         self.cgroups.make(place.machine)
         place.log.unlink(missing_ok=True)
         place.pid_file.unlink(missing_ok=True)
@@ -236,15 +237,19 @@ class ContainerProvider:
 
     def remove(self, site: Site, name: str) -> None:
         place = place_of(site, name)
-        self.cgroups.kill(place.machine)
-        self.cgroups.remove(place.machine)
+        self._clear(place)
         self.network.detach(place.namespace)
-        # systemd-nspawn leaves this when it is killed.
-        remove_tree(_NSPAWN_RUN / place.machine, self.system)
         remove_tree(place.folder, self.system)
         site.state.update(lambda state: with_host(state, name, None))
 
     # --- helpers
+
+    def _clear(self, place: Place) -> None:
+        """Take away what running left: processes, cgroup, systemd-nspawn's own folders."""
+        self.cgroups.kill(place.machine)
+        self.cgroups.remove(place.machine)
+        for folder in NSPAWN_LEAVES:
+            remove_tree(folder / place.machine, self.system)
 
     def _refuse_change(self, site: Site, host: LabHost, known: HostState) -> None:
         if (known.address, known.port, known.release) != (str(host.address), host.port, site.lab.release):

@@ -52,7 +52,14 @@ def remove_tree(folder: Path, system: System) -> None:
         system.run("umount", "--lazy", "--", str(point), check=False)
     if left := mounts_below(folder.resolve()):
         raise LabError(f"{left[0]} stays mounted, so {folder} is not removed.")
-    system.run("rm", "-rf", "--one-file-system", "--", str(folder), timeout=300)
+    command = ("rm", "-rf", "--one-file-system", "--", str(folder))
+
+    def removed() -> bool:
+        # A copy that was interrupted may write until it has noticed.
+        return system.run(*command, check=False, timeout=300).code == 0
+
+    if not system.clock.wait_until(removed, 10.0, 0.2):
+        system.run(*command, timeout=300)
 
 
 def remove_empty(folder: Path, upto: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from orchestrator.lab.lifecycle import Labs
 from orchestrator.lab.system import System
 from orchestrator.model.lab import LabSpec
 from orchestrator.pipeline.lab import lab_down, lab_up, read_lab
+
+_COUNT = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,10 @@ def quiet(who: str, what: str, /) -> None:
 @pytest.fixture
 def own_inventory(tmp_path: Path) -> Iterator[Path]:
     """Of a lab of one test's own, not up yet, and taken down whatever happens."""
-    path = write_inventory(tmp_path, f"own{os.getpid()}")
+    path = write_inventory(tmp_path, f"own{os.getpid()}-{next(_COUNT)}")
     yield path
-    lab_down(path, quiet)
+    removed = lab_down(path, quiet)
+    assert removed is None or removed.ok, removed
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,7 @@ def left(inventory: Path) -> Callable[[], dict[str, list[str]]]:
     settings = inventory.read_text()
     bridge = settings.split("bridge: ")[1].split()[0]
     subnet = settings.split("gateway: ")[1].split()[0].rpartition(".")[0]
-    marks = (inventory.stem, f"{bridge}:", f"{bridge} ", f"{subnet}.")
+    marks = (inventory.stem, inventory.stem.replace("-", "_"), f"{bridge}:", f"{bridge} ", f"{subnet}.")
 
     def ask() -> dict[str, list[str]]:
         found = traces(marks, inventory.parent)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +96,21 @@ def test_v2_with_systemd_asks_it_for_a_delegated_scope(tmp_path: Path) -> None:
     assert launcher[launcher.index("systemd-run") - 1] == "0"
     assert {"--scope", "--unit=labctl-x.a", "--property=Delegate=yes"} <= set(launcher)
     assert cgroups.folders("labctl-x.a")[0].parts[-2:] == ("system.slice", "labctl-x.a.scope")
+
+
+def test_a_scope_is_removed_by_systemd_and_its_name_is_free_afterwards(
+    tmp_path: Path, system: System, executor: Any
+) -> None:
+    cgroups = replace(machine(tmp_path, V2, systemd=True), system=system)
+    cgroups.remove("labctl-x.a")
+    assert executor.ran == [
+        ["systemctl", "stop", "labctl-x.a.scope"],
+        ["systemctl", "reset-failed", "labctl-x.a.scope"],
+    ]
+    cgroups.folders("labctl-x.a")[0].mkdir(parents=True)
+    with pytest.raises(LabError, match="still in use"):
+        cgroups.remove("labctl-x.a", 0.2)
+    assert cgroups.folders("labctl-x.a")[0].is_dir(), "the tree is systemd's"
 
 
 def test_processes_are_those_of_the_tree_and_the_dead_are_not_waited_for(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -14,9 +15,10 @@ from orchestrator.lab.cgroups import Cgroups, Hierarchy
 from orchestrator.lab.container import ContainerProvider, Place, nspawn_command
 from orchestrator.lab.guest import Furniture, furnish
 from orchestrator.lab.network import Network
-from orchestrator.lab.provider import choose
+from orchestrator.lab.provider import Site, choose
 from orchestrator.lab.rootfs import Recipe, RootfsCache, cache_folder
 from orchestrator.lab.sources import KEYRING, Mirror
+from orchestrator.lab.state import HostState, LabState, StateFile
 from orchestrator.lab.system import Done, System
 from orchestrator.model.errors import LabError
 from orchestrator.model.lab import LabHost, LabSpec
@@ -182,3 +184,33 @@ def test_a_failed_making_leaves_no_tree_and_says_apts_error(
     with pytest.raises(LabError, match=r"trixie: E: Failed to fetch it Its log"):
         RootfsCache(tmp_path, system).ensure(recipe, MIRROR, {})
     assert RootfsCache(tmp_path, system).find(recipe) is None
+
+
+def test_what_a_killed_host_left_is_cleared_before_it_boots_again(
+    provider: ContainerProvider, tmp_path: Path, executor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaves = tmp_path / "unix-export"
+    (leaves / "labctl-lab.one").mkdir(parents=True)
+    (leaves / "labctl-other.one").mkdir()
+    provider.cgroups.hierarchies[0].root.mkdir()
+    monkeypatch.setattr("orchestrator.lab.container.NSPAWN_LEAVES", (leaves,))
+    state = StateFile.of("lab", tmp_path)
+    state.write(
+        LabState("lab", "lab.yaml", "container", hosts={"one": HostState("10.231.9.11", 22, "trixie")})
+    )
+    folder = tmp_path / "lab/one"
+    folder.mkdir()
+
+    def starts(argv: Any) -> Done | None:
+        if argv[0] == "setsid":
+            assert ["rm", "-rf", "--one-file-system", "--", str(leaves / "labctl-lab.one")] in executor.ran
+            (folder / "pid").write_text(str(os.getpid()))
+        return None
+
+    executor.answers.append(starts)
+    identity = provider.boot(Site(LAB, state, provider.system, lambda who, what, /: None), HOST)
+    assert identity.pid == os.getpid()
+    recorded = state.read()
+    assert recorded is not None and recorded.hosts["one"].process == identity
+    removed = [argv[-1] for argv in executor.ran if argv[0] == "rm"]
+    assert removed == [str(leaves / "labctl-lab.one")]

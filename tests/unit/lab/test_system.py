@@ -9,13 +9,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestrator.lab.files import locked, mounts_below, remove_empty, write_atomic
-from orchestrator.lab.system import Clock, LocalExecutor, Processes, search_path
+from orchestrator.lab.files import locked, mounts_below, remove_empty, remove_tree, write_atomic
+from orchestrator.lab.system import Clock, Done, LocalExecutor, Processes, System, search_path
 from orchestrator.model.errors import Interrupted, LabError
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -124,3 +126,25 @@ def test_tools_of_the_system_are_found_without_sbin_in_the_path() -> None:
     assert search_path({"PATH": "/bin"}).split(":") == ["/bin", "/usr/sbin", "/sbin"]
     done = LocalExecutor().run(["sh", "-c", "echo $PATH"], env={"PATH": "/bin:/usr/bin"})
     assert done.stdout == "/bin:/usr/bin\n", "what is asked for wins"
+
+
+def test_a_folder_that_is_still_written_to_is_removed_all_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "busy"
+    folder.mkdir()
+    script = "i=0; while [ $i -lt 400 ]; do mkdir -p $1/$i/x 2>/dev/null; i=$((i+1)); done"
+    with subprocess.Popen(["sh", "-c", script, "sh", str(folder)]) as writer:
+        remove_tree(folder, System())
+        writer.wait(30)
+    remove_tree(folder, System())
+    assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
+    clock = Clock(monotonic=iter(range(0, 1000, 20)).__next__)
+
+    class Failing(LocalExecutor):
+        def run(self, argv: Sequence[str], **options: Any) -> Done:
+            return super().run(["sh", "-c", "echo busy >&2; exit 1"], **options)
+
+    with pytest.raises(LabError, match="busy"):
+        remove_tree(tmp_path, System(executor=Failing(), clock=clock))
