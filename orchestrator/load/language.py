@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jinja2 as Ansible uses it: sandboxed, strict, native types, names looked up one by one.
 
-A template that is one expression has its value's type; everything else is text. A template is compiled once a process. It is checked
-when it is compiled (its grammar, and that each filter and test exists), so that a loader can name the place of what is wrong.
+A template that is one expression has its value's type; everything else is text, in which None is nothing. A template is
+compiled once a process, and checked then (its grammar, and that each filter and test exists), so that a loader can name the
+place of what is wrong.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jinja2 import ChainableUndefined, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
+from jinja2.compiler import Frame
 from jinja2.environment import Template
-from jinja2.nativetypes import NativeEnvironment
+from jinja2.nativetypes import NativeCodeGenerator, NativeEnvironment
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
@@ -55,7 +57,12 @@ class Language:
         self._native = _environment(_NativeEnvironment, environ)
         self._text = {
             lstrip: _environment(
-                _TextEnvironment, environ, trim_blocks=True, keep_trailing_newline=True, lstrip_blocks=lstrip
+                _TextEnvironment,
+                environ,
+                trim_blocks=True,
+                keep_trailing_newline=True,
+                lstrip_blocks=lstrip,
+                finalize=_shown,
             )
             for lstrip in (False, True)
         }
@@ -115,7 +122,12 @@ class _Context(Context):
     def resolve_or_missing(self, key: str) -> Any:
         if key in self.vars:
             return self.vars[key]
-        value = self.look(key)
+        try:
+            value = self.look(key)
+        except (
+            TemplateFailed
+        ) as error:  # Jinja2 asks for every name at the start: what is not used must not fail
+            return self.environment.undefined(hint=str(error), name=key)
         return self.parent.get(key, missing) if value is missing else value
 
 
@@ -127,8 +139,19 @@ class _Sandboxed(SandboxedEnvironment):
     context_class = _Context
 
 
+class _Generator(NativeCodeGenerator):
+    """Jinja2's own turns what it can compute while compiling into text, and would make ``{{ true }}`` the word 'True'."""
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> Any:
+        if not isinstance(node, nodes.TemplateData):
+            raise nodes.Impossible()
+        return super()._output_child_to_const(node, frame, finalize)
+
+
 class _NativeEnvironment(_Sandboxed, NativeEnvironment):
     """Native values without NativeEnvironment's guess at what a text means: a password '1e5' stays a text."""
+
+    code_generator_class = _Generator
 
 
 class _TextEnvironment(_Sandboxed):
@@ -144,6 +167,10 @@ def _environment(kind: type[_Sandboxed], environ: Mapping[str, str], **options: 
         table[f"ansible.builtin.{name}"] = table[name]
     environment.globals["lookup"] = lookup(environ)
     return environment
+
+
+def _shown(value: Any) -> Any:
+    return "" if value is None else value
 
 
 def _from_text(environment: _Sandboxed, text: str, native: bool = True) -> Compiled:
@@ -186,7 +213,7 @@ def _check(environment: _Sandboxed, tree: nodes.Template) -> None:
 def _native_value(context: _Context, pieces: Iterable[Any]) -> Any:
     values = list(pieces)
     if len(values) != 1:
-        return "".join(str(value) for value in values)
+        return "".join("" if value is None else str(value) for value in values)
     if isinstance(values[0], Undefined):
         str(values[0])  # a strict undefined says here what is missing
     return values[0]

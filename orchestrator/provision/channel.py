@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import IO, Any, Protocol
 
-from orchestrator.model.errors import ConnectionLost, HostError
+from orchestrator.model.errors import ConnectionLost, ConnectionTimeout, HostError
 from orchestrator.provision.files import BlobSource, chunks_of
 from remote_agent.contract.bootstrap import COMMAND, MISSING, TOO_OLD, payload, program
 from remote_agent.contract.steps import Outcome, Step
 from remote_agent.contract.wire import WireError, read_frame, read_hello, write_blob, write_frame
 
 END_SECONDS = 10.0
+BROKEN_SECONDS = 2.0
 
 
 class Stream(Protocol):
@@ -116,13 +117,21 @@ class Channel:
         except WireError as error:
             raise self._broken(str(error)) from error
         except HostError as error:
+            if not self._greeted:
+                self._greet()  # what came instead of a greeting says more
             raise self._broken(error.message.removeprefix(f"{self.host}: ")) from error
 
-    def _read(self) -> dict[str, Any]:
+    def _greet(self) -> None:
         try:
-            if not self._greeted:
-                read_hello(self._stdout)
-                self._greeted = True
+            read_hello(self._stdout)
+        except WireError as error:
+            raise self._broken(str(error)) from error
+        self._greeted = True
+
+    def _read(self) -> dict[str, Any]:
+        if not self._greeted:
+            self._greet()
+        try:
             frame = read_frame(self._stdout)
         except WireError as error:
             raise self._broken(str(error)) from error
@@ -131,9 +140,16 @@ class Channel:
         return frame
 
     def _broken(self, what: str) -> HostError | ConnectionLost:
-        status = self._stream.wait(END_SECONDS)
+        try:
+            status: int | None = self._stream.wait(BROKEN_SECONDS)
+        except ConnectionTimeout:  # it goes on, and speaks another language
+            status = None
         said = self._stream.stderr_tail(5).strip()
         line = said.splitlines()[-1].removeprefix("labctl: ") if said else ""
         if status in (MISSING, TOO_OLD) and line:
             return HostError(self.host, line)
-        return HostError(self.host, f"{what} (exit {status}).", f"It said: {line}" if line else None)
+        return HostError(
+            self.host,
+            f"{what}{'' if status is None else f' (exit {status})'}.",
+            f"It said: {line}" if line else None,
+        )

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Ansible's language does: conditions, loops, results, handlers, failures, tags, predictions. With the real runner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def test_a_result_is_seen_by_those_who_name_it(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - {name: ask, command: echo 41, register: answer, changed_when: false}
+    - {name: small, command: "echo {{ answer.stdout | int + 1 }}", when: answer.stdout | int < 50, register: second}
+    - {name: big, command: echo big, when: answer.stdout | int > 50, register: third}
+    - debug: {msg: "{{ second.stdout }} {{ third is skipped }} {{ answer is changed }}"}
+""")
+    assert done.messages == ["42 True False"]
+    assert done.results == [("ask", "ok"), ("small", "changed"), ("big", "skipped"), ("debug", "ok")]
+    assert (done.report.ok, done.report.changed, done.report.skipped, done.report.exit_code) == (3, 1, 1, 0)
+
+
+def test_a_loop_is_one_step_an_item_and_one_result(play: Any) -> None:
+    done = play("""
+- hosts: all
+  vars: {wanted: [1, 2, 3]}
+  tasks:
+    - name: loop
+      command: echo {{ number }}{{ index }}
+      loop: "{{ wanted }}"
+      loop_control: {loop_var: number, label: "no {{ number }}", index_var: index}
+      when: number != 2
+      register: all
+    - debug: {msg: "{{ all.results | map(attribute='stdout', default='-') | join(',') }} {{ all.results[2].number }} {{ all is changed }}"}
+    - {name: none, command: echo, loop: [], register: none_of_them}
+    - debug: {msg: "{{ none_of_them.results }} {{ none_of_them is skipped }}"}
+""")
+    assert done.messages == ["10,-,32 3 True", "[] True"]
+    labels = [(event.label, str(event.status)) for event in done.recorder.events if event.kind == "item"]
+    assert labels == [("no 1", "changed"), ("no 2", "skipped"), ("no 3", "changed")]
+    assert done.results[0] == ("loop", "changed")
+
+
+def test_every_item_is_tried_though_one_fails(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - {name: three, shell: "touch out/{{ item }}; test {{ item }} != b", args: {chdir: "{{ playbook_dir }}"}, loop: [a, b, c]}
+    - {name: never, command: touch out/never, args: {chdir: "{{ playbook_dir }}"}}
+""")
+    assert sorted(path.name for path in (done.folder / "out").iterdir()) == ["a", "b", "c"]
+    assert (done.report.failed, done.report.exit_code) == (1, 1)
+    assert "three: The command ended with 1" in str(done.report.error)
+
+
+def test_handlers_run_once_in_their_order_where_something_changed(play: Any) -> None:
+    done = play("""
+- hosts: all
+  pre_tasks:
+    - {name: before, command: echo, notify: early}
+  tasks:
+    - {name: one, command: echo, notify: [third, topic]}
+    - {name: two, command: echo, notify: third}
+    - {name: nothing, command: echo, changed_when: false, notify: unwanted}
+    - {name: last, command: echo}
+  handlers:
+    - {name: unwanted, command: echo}
+    - {name: early, command: echo}
+    - {name: first, command: echo, listen: topic, notify: chained}
+    - {name: second, command: echo, listen: topic}
+    - {name: third, command: echo}
+    - {name: chained, command: echo}
+""")
+    titles = [title for title, _ in done.results]
+    assert titles == [
+        "before",
+        "early",
+        "one",
+        "two",
+        "nothing",
+        "last",
+        "first",
+        "second",
+        "third",
+        "chained",
+    ]
+
+
+def test_flush_handlers_at_once(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - {name: one, command: echo, notify: handler}
+    - {name: not now, meta: flush_handlers, when: false}
+    - {name: between, command: echo}
+    - meta: flush_handlers
+    - {name: two, command: echo}
+  handlers:
+    - {name: handler, command: echo}
+""")
+    assert [title for title, status in done.results if status == "changed"] == [
+        "one",
+        "between",
+        "handler",
+        "two",
+    ]
+
+
+def test_a_failed_task_stops_its_host_and_its_handlers(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - {name: fine, command: echo, notify: handler}
+    - {name: wrong, command: "sh -c 'echo why >&2; exit 3'"}
+    - {name: never, command: "touch {{ playbook_dir }}/out/never"}
+  handlers:
+    - {name: handler, command: echo}
+""")
+    assert [title for title, _ in done.results] == ["fine", "wrong"]
+    assert list((done.folder / "out").iterdir()) == []
+    assert done.report.error == "wrong: The command ended with 3: why"
+    failure = next(event for event in done.recorder.events if event.status == "failed")
+    assert (failure.detail, failure.place) == ("why", f"{done.folder}/site.yaml:5")
+
+
+def test_what_counts_as_changed_and_as_failed(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - {name: expected, command: "false", register: r, failed_when: r.rc != 1, changed_when: r.rc == 1}
+    - {name: ignored, command: "false", register: s, ignore_errors: true}
+    - debug: {msg: "{{ s is failed }} {{ r is failed }} {{ r is changed }}"}
+    - {name: never quiet, command: echo no, register: t, failed_when: ["'no' in t.stdout", true]}
+    - {name: not reached, command: "touch {{ playbook_dir }}/out/never"}
+""")
+    assert done.messages == ["True False True"]
+    assert done.results[0] == ("expected", "changed")
+    assert (done.report.ignored, done.report.failed, done.report.ok) == (1, 1, 3)
+    assert list((done.folder / "out").iterdir()) == []
+
+
+def test_assert_fail_and_set_fact_are_the_controllers(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - set_fact: {a: 1, b: "{{ [1, 2] }}"}
+    - set_fact: {a: "{{ a + 1 }}", c: "{{ item }}"}
+      loop: "{{ b }}"
+    - debug: {var: a}
+    - assert: {that: ["a == 3", "c == 2", "ansible_facts.a is not defined"], quiet: true}
+    - assert: {that: "a == 4", fail_msg: "a is {{ a }}"}
+""")
+    assert done.messages == ["a: 3"]
+    assert done.report.error == "assert: a is 3"
+
+
+def test_what_comes_before_a_failing_assertion_is_reported_first(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - {name: slow, command: sleep 0.1}
+    - {name: wrong, command: "false"}
+    - assert: {that: false}
+""")
+    assert done.results == [("slow", "changed"), ("wrong", "failed")]
+
+
+def test_undefined_variable_names_file_line_key_and_host(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - name: x
+      copy:
+        dest: /nowhere
+        content: "{{ nosuch.deep }}"
+""")
+    assert done.report.host == "h1"
+    assert done.report.error == f"x: {done.folder}/site.yaml:7:9: copy.content: 'nosuch' is undefined."
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        ("nosuch == 1", "site.yaml:5:7: when: 'nosuch' is undefined."),
+        ("inventory_hostname", "neither true nor false"),
+    ],
+)
+def test_conditions_must_be_true_or_false(play: Any, condition: str, says: str) -> None:
+    done = play(f"""
+- hosts: all
+  tasks:
+    - command: echo
+      when: {condition}
+""")
+    assert says in str(done.report.error)
+
+
+def test_variables_that_need_each_other_end(play: Any) -> None:
+    done = play("""
+- hosts: all
+  vars: {a: "{{ b }}", b: "{{ a }}"}
+  tasks:
+    - debug: {msg: "{{ a }}"}
+""")
+    assert "refers to itself: a -> b -> a" in str(done.report.error)
+
+
+def test_tags(play: Any) -> None:
+    text = """
+- hosts: all
+  tasks:
+    - {name: plain, command: echo}
+    - {name: tagged, command: echo, tags: [x, y]}
+    - {name: always, command: echo, tags: always}
+    - {name: never, command: echo, tags: [never, z]}
+"""
+    assert [title for title, _ in play(text).results] == ["plain", "tagged", "always"]
+    assert [title for title, _ in play(text, tags=("x",)).results] == ["tagged", "always"]
+    assert [title for title, _ in play(text, tags=("z",)).results] == ["always", "never"]
+    assert [title for title, _ in play(text, skip=("y", "always")).results] == ["plain"]
+    assert [title for title, _ in play(text, tags=("untagged",)).results] == ["plain", "always"]
+
+
+COPY = """
+- hosts: all
+  tasks:
+    - {name: copy, copy: {src: a.txt, dest: "{{ playbook_dir }}/out/a.txt"}, notify: handler}
+    - {name: template, template: {src: b.j2, dest: "{{ playbook_dir }}/out/b", mode: "0600"}}
+    - {name: asked anyway, command: echo, check_mode: false, changed_when: false, register: asked}
+    - debug: {msg: "{{ asked.rc }} {{ ansible_check_mode }}"}
+  handlers:
+    - {name: handler, command: "touch {{ playbook_dir }}/out/handled"}
+"""
+
+
+@pytest.fixture
+def sources(folder: Path) -> None:
+    (folder / "files").mkdir()
+    (folder / "files" / "a.txt").write_text("content\n")
+    (folder / "templates").mkdir()
+    (folder / "templates" / "b.j2").write_text("host {{ inventory_hostname }}\n")
+
+
+@pytest.mark.usefixtures("sources")
+def test_a_prediction_changes_nothing_and_a_second_time_neither(play: Any) -> None:
+    predicted = play(COPY, check=True, diff=True)
+    assert list((predicted.folder / "out").iterdir()) == []
+    assert (predicted.report.changed, predicted.messages) == (2, ["0 True"])
+    assert any("+host h1" in (event.diff or "") for event in predicted.recorder.events)
+
+    first = play(COPY)
+    assert first.report.changed == 3
+    assert (first.folder / "out" / "a.txt").read_text() == "content\n"
+    assert (first.folder / "out" / "b").read_text() == "host h1\n"
+    assert (first.folder / "out" / "handled").exists()
+
+    second = play(COPY)
+    assert (second.report.changed, second.report.exit_code) == (0, 0)
+
+
+SECRET = "hunter2-secret"
+
+
+def test_no_secret_gets_into_events(play: Any) -> None:
+    done = play(
+        """
+- hosts: all
+  tasks:
+    - {name: "with {{ password }}", command: "sh -c 'echo {{ password }}'", no_log: true, register: r}
+    - {name: loop, command: "echo {{ item }}", loop: ["{{ password }}"], no_log: true}
+    - {name: file, copy: {content: "{{ password }}", dest: "{{ playbook_dir }}/out/p"}, no_log: true}
+    - {name: ignored, command: "sh -c 'echo {{ password }} >&2; exit 1'", no_log: true, ignore_errors: true}
+    - {name: still there, assert: {that: "r.stdout == password", quiet: true}}
+    - {name: wrong, command: echo, when: "password", no_log: true}
+""",
+        extra={"password": SECRET},
+        diff=True,
+    )
+    assert (done.folder / "out" / "p").read_text() == SECRET
+    assert done.results[4] == ("still there", "ok")
+    said = [str(event.to_json()) for event in done.recorder.events] + [str(done.report.to_json())]
+    assert not [line for line in said if SECRET in line]
+    assert "withheld" in str(done.report.error)
+
+
+def test_other_hosts_variables_and_omitted_arguments(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - debug: {msg: "{{ hostvars['h2'].other }} {{ groups['all'] | join(',') }} {{ vars['where'] }}"}
+    - {name: omit, copy: {content: x, dest: "{{ playbook_dir }}/out/x", mode: "{{ nosuch | default(omit) }}"}}
+""")
+    assert done.messages == ["h2! h1,h2 inventory"]
+    assert done.report.exit_code == 0
+
+
+def test_a_name_that_is_registered_again(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - {name: one, command: echo 1, register: r}
+    - {name: two, command: sleep 0.05, register: s, changed_when: r.stdout == '1'}
+    - {name: three, command: echo 3, register: r}
+    - debug: {msg: "{{ r.stdout }} {{ s is changed }}"}
+""")
+    assert done.messages == ["3 True"]
+
+
+def test_a_result_of_later_is_not_there_yet(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - {name: one, command: echo, register: r, changed_when: later is changed}
+    - {name: two, command: echo, register: later}
+""")
+    assert "later" in str(done.report.error) and done.report.failed == 1
