@@ -26,8 +26,8 @@ class Kind(StrEnum):
 class Event:
     """``task`` events say that it is this task's turn, ``item`` events end one item of its loop, ``result`` events the task.
 
-    ``place`` is ``file:line`` of the task. ``items`` is how many a loop's result joins. ``detail`` has the last lines of what a failed command said. ``number`` counts the host's
-    tasks from 1, ``total`` is how many are selected for it (handlers not counted).
+    ``place`` is ``file:line`` of the task, ``items`` how many a loop's result joins, ``detail`` the last lines of what a failed
+    command said. ``number`` counts the host's tasks from 1, ``total`` is how many are selected for it (without handlers).
     """
 
     kind: Kind

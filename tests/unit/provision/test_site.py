@@ -37,7 +37,8 @@ class RememberingChannel(Channel):
     def __init__(self, stdout: dict[str, str], changed: bool) -> None:
         self.host = "h"
         self.steps: list[Step] = []
-        self._stdout, self._changed, self._waiting = stdout, changed, []  # type: list[Step]
+        self._says, self._changed = stdout, changed
+        self._waiting: list[Step] = []
 
     def send(self, step: Step) -> None:
         self.steps.append(step)
@@ -46,7 +47,7 @@ class RememberingChannel(Channel):
     def outcome(self, blobs: BlobSource, progress: Any) -> Outcome:
         step = self._waiting.pop(0)
         word = (step.args.get("argv") or str(step.args.get("cmd", "")).split() or [""])[0]
-        result = {"rc": 0, "stdout": self._stdout.get(word, ""), "changed": self._changed}
+        result = {"rc": 0, "stdout": self._says.get(word, ""), "changed": self._changed}
         return Outcome(step.id, Status.CHANGED if self._changed else Status.OK, result=result)
 
 
