@@ -28,7 +28,7 @@ types: .venv/dev
 	$(BIN)/mypy
 
 unit: .venv/dev
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit --numprocesses auto
 
 # The slowest tests are named, so that a slow one is seen when it comes.
 lab: .venv/dev

@@ -85,9 +85,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         result = cli.main(args=arguments, prog_name="labctl", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.Abort:
-        return _complain(Interrupted("Interrupted."))
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         return _complain(Interrupted("Interrupted."))
     except click.ClickException as error:
         error.show()

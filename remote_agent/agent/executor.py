@@ -221,6 +221,7 @@ class CriExecutor:
             cgroup_parent=self._cgroup_parent(spec.host, cri),
             logs=self._logs / name,
             stop_timeout_s=params["stop_timeout_s"],
+            ready=params["ready"],
             checkpoint=checkpoint,
         )
 

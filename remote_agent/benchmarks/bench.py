@@ -13,9 +13,19 @@ from remote_agent.contract.journal import Sample
 IMAGE = "localhost/labctl/busybox:1"
 """What the containers run: on every host before a run begins, pulled from nowhere."""
 
-POD_PARAMS: Mapping[str, Any] = {"image": IMAGE, "command": ["/catatonit", "-P"], "stop_timeout_s": 10}
+READY = "ready"
+SCRIPT = f"trap 'exit 0' TERM; echo {READY}; while :; do sleep 3600 & wait; done"
+
+POD_PARAMS: Mapping[str, Any] = {
+    "image": IMAGE,
+    "command": ["/bin/sh", "-c", SCRIPT],
+    "ready": READY,
+    "stop_timeout_s": 10,
+}
 """Defaults of every benchmark that makes pods. The command ends at once on TERM, so that the stop timeout is never
-reached; a trial in which it is reached counts as failed. (`sleep` as process 1 ignores TERM: RUNTIMES.md.)"""
+reached; a trial in which it is reached counts as failed. As process 1 it would lose a TERM that comes before its trap is
+set (and `sleep` ignores it for good: RUNTIMES.md), so it says in its log when it may be stopped, and is waited for,
+untimed. ``ready`` is that line; empty for a command that needs no waiting."""
 
 PER_SECOND = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """Nanoseconds in each unit of time that a metric may have."""
@@ -35,6 +45,9 @@ class Pod(Protocol):
     def run_sandbox(self) -> int: ...
     def create(self) -> int: ...
     def start(self) -> int: ...
+    def await_ready(self) -> None:
+        """Wait, untimed, until the container may be stopped."""
+
     def stop(self) -> int: ...
     def remove(self) -> int: ...
     def stop_sandbox(self) -> int: ...

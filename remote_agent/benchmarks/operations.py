@@ -14,6 +14,9 @@ def lifecycle(bench: Bench) -> None:
         "RunPodSandbox": pod.run_sandbox(),
         "CreateContainer": pod.create(),
         "StartContainer": pod.start(),
+    }
+    pod.await_ready()
+    calls |= {
         "StopContainer": pod.stop(),
         "RemoveContainer": pod.remove(),
         "StopPodSandbox": pod.stop_sandbox(),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,13 +16,17 @@ from remote_agent.gen.runtime.v1 import cri_pb2 as pb
 RUN_LABEL = "labctl.run"
 TRIAL_LABEL = "labctl.trial"
 NAMESPACE = "labctl"
+LOG = "main.log"
+READY_S = 20.0
+LOOK_S = 0.002
 
 
 @dataclass(frozen=True, slots=True)
 class PodPlan:
     """What all pods of one trial have in common. ``checkpoint`` is called before each call; it may raise to end the trial.
 
-    ``logs`` is an existing folder; ``stop_timeout_s`` is what StopContainer gives the container to end by itself.
+    ``logs`` is an existing folder; ``stop_timeout_s`` is what StopContainer gives the container to end by itself;
+    ``ready`` is the line in its log that says that it can (empty: at once).
     """
 
     handler: str
@@ -32,6 +37,7 @@ class PodPlan:
     cgroup_parent: str
     logs: Path
     stop_timeout_s: int
+    ready: str = ""
     checkpoint: Callable[[], None] = lambda: None
 
     @property
@@ -82,6 +88,23 @@ class Pod:
         self._plan.checkpoint()
         return timed("StartContainer", self._calls.StartContainer, self._start, DEADLINE_S)[1]
 
+    def await_ready(self) -> None:
+        """Until the container has logged that it may be stopped. Raises CriError after READY_S seconds without it."""
+        if not self._plan.ready:
+            return
+        log = Path(self._run.config.log_directory) / LOG
+        wanted = f" F {self._plan.ready}\n".encode()
+        deadline = time.monotonic() + READY_S
+        while not (log.exists() and wanted in log.read_bytes()):
+            self._plan.checkpoint()
+            if time.monotonic() > deadline:
+                raise CriError(
+                    "StartContainer",
+                    "NOT_READY",
+                    f"the container did not log {self._plan.ready!r} within {READY_S:.0f} s",
+                )
+            time.sleep(LOOK_S)
+
     def stop(self) -> int:
         """Also a CriError where the container had to be killed: its timeout was measured then, not the runtime."""
         self._plan.checkpoint()
@@ -131,7 +154,7 @@ def _container(plan: PodPlan) -> pb.ContainerConfig:
         image=pb.ImageSpec(image=plan.image, user_specified_image=plan.image),
         command=plan.command,
         labels=plan.labels,
-        log_path="main.log",
+        log_path=LOG,
         linux=pb.LinuxContainerConfig(
             security_context=pb.LinuxContainerSecurityContext(namespace_options=_namespaces())
         ),

@@ -9,7 +9,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-HEAVY = ("fabric", "paramiko", "numpy", "scipy", "duckdb", "grpc", "pydantic", "jinja2", "rich", "vl_convert", "yaml")
+HEAVY = (
+    "fabric",
+    "paramiko",
+    "numpy",
+    "scipy",
+    "duckdb",
+    "grpc",
+    "pydantic",
+    "jinja2",
+    "rich",
+    "vl_convert",
+    "yaml",
+)
 
 
 def test_the_imports_go_one_way() -> None:

@@ -36,6 +36,9 @@ class FakePod:
     def start(self) -> int:
         return self._call("start")
 
+    def await_ready(self) -> None:
+        self._calls.append("await_ready")
+
     def stop(self) -> int:
         return self._call("stop")
 
@@ -130,3 +133,13 @@ def test_the_catalogue_needs_the_standard_library_alone() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["operations.container.lifecycle", "scalability.runtime.5"])
+def test_no_container_is_stopped_before_it_is_ready(name: str) -> None:
+    calls: list[str] = []
+    benchmark = find(name)
+    benchmark.function(_bench(benchmark, calls))
+    for number, call in enumerate(calls):
+        if call == "stop":
+            assert calls[:number].count("await_ready") > calls[:number].count("stop")

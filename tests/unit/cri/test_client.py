@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import grpc
 import pytest
@@ -145,6 +146,37 @@ def test_no_two_pods_have_a_name_or_uid_in_common(fake: FakeCri, plan: PodPlan) 
             Pod(cri, plan, number).run_sandbox()
     metadata = [request.config.metadata for request in fake.requests("RunPodSandbox")]
     assert len({one.uid for one in metadata}) == len({one.name for one in metadata}) == 3
+
+
+def test_a_container_is_ready_when_its_log_says_so(fake: FakeCri, plan: PodPlan) -> None:
+    with Cri(str(fake.socket)) as cri:
+        pod = Pod(cri, _with(plan, ready="ready"), 0)
+        pod.run_sandbox(), pod.create(), pod.start()
+        pod.await_ready()
+        fake.says = "almost ready"
+        pod = Pod(cri, _with(plan, ready="ready"), 1)
+        pod.run_sandbox(), pod.create(), pod.start()
+        with (
+            patch("remote_agent.cri.pods.READY_S", 0.05),
+            pytest.raises(CriError, match="did not log 'ready'"),
+        ):
+            pod.await_ready()
+
+
+def test_a_cancel_is_heard_while_a_container_gets_ready(fake: FakeCri, plan: PodPlan) -> None:
+    class Stop(Exception):
+        pass
+
+    def checkpoint() -> None:
+        if "StartContainer" in fake.names():
+            raise Stop
+
+    fake.says = None
+    with Cri(str(fake.socket)) as cri:
+        pod = Pod(cri, _with(plan, ready="ready", checkpoint=checkpoint), 0)
+        pod.run_sandbox(), pod.create(), pod.start()
+        with pytest.raises(Stop):
+            pod.await_ready()
 
 
 def test_a_container_that_had_to_be_killed_is_no_measurement(fake: FakeCri, plan: PodPlan) -> None:

@@ -168,6 +168,18 @@ def test_what_comes_before_a_failing_assertion_is_reported_first(play: Any) -> N
     assert done.results == [("slow", "changed"), ("wrong", "failed")]
 
 
+def test_nothing_is_sent_behind_a_failing_assertion(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - {name: slow, command: sleep 0.1}
+    - assert: {that: false}
+    - {name: never, command: "touch {{ playbook_dir }}/out/never"}
+""")
+    assert done.results == [("slow", "changed"), ("assert", "failed")]
+    assert list((done.folder / "out").iterdir()) == []
+
+
 def test_undefined_variable_names_file_line_key_and_host(play: Any) -> None:
     done = play("""
 - hosts: all

@@ -30,7 +30,12 @@ LAYERS = (
 """The strongest first. Of a role's entry and the other role's vars the order is Ansible's: vars/main over the entry."""
 
 
-def scope_with(folder: Path, layers: tuple[str, ...], facts: Mapping[str, Any] | None = None) -> Scope:
+def scope_with(
+    folder: Path,
+    layers: tuple[str, ...],
+    facts: Mapping[str, Any] | None = None,
+    live: Mapping[str, Any] | None = None,
+) -> Scope:
     """The scope of a task of role r, where each of ``layers`` sets x to its own name."""
 
     def line(layer: str, indent: str = "") -> str:
@@ -53,7 +58,7 @@ def scope_with(folder: Path, layers: tuple[str, ...], facts: Mapping[str, Any] |
     gathered = {**(facts or {}), **({"ansible_x": 0, "x": "facts"} if "facts" in layers else {})}
     extra = {"x": "extra"} if "extra" in layers else {}
     variables = Variables(language, inventory, inventory.host("h"), extra, gathered, check=False)
-    variables.live.update({"x": "live"} if "live" in layers else {})
+    variables.live.update({**(live or {}), **({"x": "live"} if "live" in layers else {})})
     files_vars = [{"x": "vars_files"}] if "vars_files" in layers else []
     return variables.for_play(play, files_vars).scope(play.tasks[0])
 
@@ -80,10 +85,8 @@ def test_magic_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize("layer", ["facts", "live"])
 def test_what_came_from_a_host_is_no_template(tmp_path: Path, layer: str) -> None:
     evil = "{{ lookup('env', 'HOME') }}"
-    scope = scope_with(tmp_path, (), {"evil": evil})
-    if layer == "live":
-        scope = scope.with_layer({"ansible_evil": evil})
-    assert scope.render("{{ ansible_evil }}") == evil
+    facts, live = ({"evil": evil}, {}) if layer == "facts" else ({}, {"ansible_evil": evil})
+    assert scope_with(tmp_path, (), facts, live).render("{{ ansible_evil }}") == evil
 
 
 def test_a_result_on_its_way_is_waited_for_only_where_it_is_looked_at(tmp_path: Path) -> None:
