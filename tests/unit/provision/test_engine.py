@@ -3,10 +3,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from orchestrator.load.inventory import load_inventory
+from orchestrator.load.language import Language
+from orchestrator.load.playbook import load_playbook
+from orchestrator.provision.channel import Channel
+from orchestrator.provision.compile import Options
+from orchestrator.provision.engine import HostRun, HostStopped
+from orchestrator.provision.files import Blobs, BlobSource
+from orchestrator.provision.scope import Variables
+from remote_agent.contract.steps import Outcome, Status, Step
 
 
 def test_a_result_is_seen_by_those_who_name_it(play: Any) -> None:
@@ -168,16 +179,58 @@ def test_what_comes_before_a_failing_assertion_is_reported_first(play: Any) -> N
     assert done.results == [("slow", "changed"), ("wrong", "failed")]
 
 
-def test_nothing_is_sent_behind_a_failing_assertion(play: Any) -> None:
-    done = play("""
+class PatientChannel(Channel):
+    """A host on which everything goes well, as soon as somebody asks."""
+
+    def __init__(self) -> None:
+        self.host = "h1"
+        self.sent: list[Step] = []
+        self.answered = 0
+
+    def send(self, step: Step) -> None:
+        self.sent.append(step)
+
+    def outcome(self, blobs: BlobSource, progress: Any) -> Outcome:
+        self.answered += 1
+        return Outcome(self.sent[self.answered - 1].id, Status.OK, result={"rc": 0})
+
+
+def drive(folder: Path, text: str, channel: PatientChannel) -> None:
+    """Carry out the playbook on a PatientChannel, to its end or to the task that fails."""
+    (folder / "site.yaml").write_text(text)
+    language, inventory = Language({}), load_inventory(folder / "inventory.yaml")
+    variables = Variables(language, inventory, inventory.host("h1"), {}, {}, check=False)
+    run = HostRun(channel, variables, Options(language, Blobs(), folder), lambda event: None)
+    with suppress(HostStopped):
+        run.run(load_playbook(folder / "site.yaml", language).plays[0], [], lambda task: True)
+
+
+def test_nothing_is_sent_behind_a_failing_assertion(folder: Path) -> None:
+    text = "- hosts: all\n  tasks: [{command: one}, {assert: {that: false}}, {command: never}]\n"
+    channel = PatientChannel()
+    drive(folder, text, channel)
+    assert [step.args["cmd"] for step in channel.sent] == ["one"]
+
+
+def test_what_depends_on_nothing_is_sent_before_anything_is_answered(folder: Path) -> None:
+    seen: list[int] = []
+
+    class Watched(PatientChannel):
+        def outcome(self, blobs: BlobSource, progress: Any) -> Outcome:
+            seen.append(len(self.sent))
+            return super().outcome(blobs, progress)
+
+    text = """
 - hosts: all
   tasks:
-    - {name: slow, command: sleep 0.1}
-    - assert: {that: false}
-    - {name: never, command: "touch {{ playbook_dir }}/out/never"}
-""")
-    assert done.results == [("slow", "changed"), ("assert", "failed")]
-    assert list((done.folder / "out").iterdir()) == []
+    - {command: one, register: first}
+    - {command: two}
+    - {command: three, when: 1 == 1}
+    - {command: four, when: first.rc == 0}
+    - {command: five}
+"""
+    drive(folder, text, Watched())
+    assert seen == [3, 5, 5, 5, 5]
 
 
 def test_undefined_variable_names_file_line_key_and_host(play: Any) -> None:
