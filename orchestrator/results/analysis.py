@@ -30,7 +30,7 @@ from orchestrator.stats.median import FEWEST, median_interval
 from orchestrator.stats.paired import hodges_lehmann, signed_rank_interval, signed_rank_p
 from orchestrator.stats.planning import more_blocks
 from orchestrator.stats.sentences import no_fleet_claim
-from orchestrator.stats.verdict import judge_host
+from orchestrator.stats.verdict import judge_host, say_only
 from remote_agent.contract.benchmark import Benchmark, Better, Metric
 
 ALPHA, MARGIN, PRECISION = 0.05, 0.05, 0.03
@@ -69,7 +69,7 @@ def estimate(spec: RunSpec, merged: Merged, catalogue: Mapping[str, Benchmark]) 
         curves=tuple(_curves(measures, merged.series)),
         fleet=tuple(_fleet(spec, measures)),
         fleet_sentence=_fleet_sentence(spec),
-        verdicts=tuple(_verdicts(spec, measures, pairs, settings)),
+        verdicts=say_only(tuple(_verdicts(spec, measures, pairs, settings))),
         notices=notices(spec, merged.hosts, merged.trials),
     )
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 from orchestrator.model.interval import Interval
 from orchestrator.model.verdict import Evidence, Scope, Subject, Verdict, VerdictKind
@@ -14,8 +16,34 @@ from orchestrator.stats.sentences import SENTENCES
 def judge_host(host: str, subject: Subject, evidence: Evidence, alpha: float = 0.05) -> Verdict:
     """The verdict on one host: the first kind whose condition holds."""
     kind = _kind(evidence, alpha)
-    prefix = f"On {host} only: " if kind is VerdictKind.DIFFERENT else f"On {host}: "
-    return Verdict(kind, Scope.HOST, host, subject, evidence, prefix + SENTENCES[kind](subject, evidence))
+    return Verdict(
+        kind, Scope.HOST, host, subject, evidence, f"On {host}: {SENTENCES[kind](subject, evidence)}"
+    )
+
+
+def say_only(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """A difference that no other host shares, in its direction, is said of its host *only*; the others stay as they are."""
+    return tuple(
+        replace(
+            verdict,
+            sentence=verdict.sentence.replace(f"On {verdict.where}: ", f"On {verdict.where} only: ", 1),
+        )
+        if verdict.kind is VerdictKind.DIFFERENT and not any(_share(verdict, other) for other in verdicts)
+        else verdict
+        for verdict in verdicts
+    )
+
+
+def _share(one: Verdict, other: Verdict) -> bool:
+    return (
+        one.where != other.where
+        and (one.kind, one.subject) == (other.kind, other.subject)
+        and _direction(one) == _direction(other)
+    )
+
+
+def _direction(verdict: Verdict) -> bool:
+    return verdict.evidence.ratio is not None and verdict.evidence.ratio > 1
 
 
 def _kind(evidence: Evidence, alpha: float) -> VerdictKind:

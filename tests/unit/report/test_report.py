@@ -152,7 +152,7 @@ def test_the_terminal_fits_80_columns_and_a_pipe_gets_no_escapes(made: Report) -
     text = text_of(made)
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
-    assert text.index("On h1 only") < text.index("h1 (machine alpha)") < text.index("journal")
+    assert text.index("On h1: ") < text.index("h1 (machine alpha)") < text.index("journal")
 
 
 def test_the_thesis_stands_beside_what_it_has_and_is_not_claimed(html: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.model.interval import Interval
 from orchestrator.model.verdict import Evidence, Subject, VerdictKind
 from orchestrator.stats.sentences import no_fleet_claim, percent, span, times
-from orchestrator.stats.verdict import judge_host
+from orchestrator.stats.verdict import judge_host, say_only
 
 SUBJECT = Subject("operations.container.lifecycle", "CreateAndRun", "crio/crun", "containerd/runc")
 
@@ -40,10 +40,18 @@ def test_the_first_that_holds_is_said(numbers: Evidence, kind: VerdictKind) -> N
 
 
 def test_a_difference_is_said_of_this_host_only() -> None:
-    assert judge_host("m3", SUBJECT, evidence(1.42, 1.35, 1.50, p=0.0001)).sentence == (
+    alone = judge_host("m3", SUBJECT, evidence(1.42, 1.35, 1.50, p=0.0001))
+    nothing = judge_host("m4", SUBJECT, evidence(1.008, 0.99, 1.02, p=0.3))
+    opposite = judge_host("m5", SUBJECT, evidence(0.70, 0.66, 0.74))
+    assert say_only((alone, nothing, opposite))[0].sentence == (
         "On m3 only: crio/crun is 1.42x slower than containerd/runc in operations.container.lifecycle, CreateAndRun "
         "(95 % CI 1.35-1.50; 12 pairs, p < 0.001)."
     )
+
+
+def test_a_difference_that_two_hosts_share_is_not_of_one_only() -> None:
+    shared = tuple(judge_host(host, SUBJECT, evidence(1.42, 1.35, 1.50)) for host in ("m3", "m4"))
+    assert [verdict.sentence[:7] for verdict in say_only(shared)] == ["On m3: ", "On m4: "]
 
 
 def test_a_faster_one_is_said_as_a_factor_above_one() -> None:
