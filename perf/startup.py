@@ -36,7 +36,9 @@ def main(rounds: int) -> None:
     print(f"{'command':22} {'median':>9} {'worst':>9} {'x bound':>8}   {rounds} rounds")
     for name, samples in times.items():
         ratio = statistics.median(a / b for a, b in zip(samples, bound, strict=True))
-        print(f"{name:22} {statistics.median(samples) * 1e3:6.0f} ms {max(samples) * 1e3:6.0f} ms {ratio:8.1f}")
+        print(
+            f"{name:22} {statistics.median(samples) * 1e3:6.0f} ms {max(samples) * 1e3:6.0f} ms {ratio:8.1f}"
+        )
 
 
 if __name__ == "__main__":
