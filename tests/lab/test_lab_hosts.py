@@ -34,7 +34,10 @@ def ssh(inventory: Path, host: str, command: str) -> str:
 
 
 def traces(marks: tuple[str, ...], folder: Path) -> dict[str, list[str]]:
-    """Everything on this machine whose name has one of ``marks``, by kind."""
+    """Everything on this machine whose name has one of ``marks``, by kind.
+
+    Folders are not walked to their depth: files of other labs, which are in use, come and go under the walk.
+    """
 
     def marked(lines: list[str]) -> list[str]:
         return [line for line in lines if any(mark in line for mark in marks)]
@@ -55,9 +58,10 @@ def traces(marks: tuple[str, ...], folder: Path) -> dict[str, list[str]]:
         "mounts": marked(Path("/proc/self/mountinfo").read_text().splitlines()),
         "namespaces": marked(output("ls", "-A", "/run/netns") if Path("/run/netns").exists() else []),
         "processes": marked(lines),
-        "cgroups": marked([str(path) for path in Path("/sys/fs/cgroup").glob("**/*labctl-*")]),
+        "cgroups": marked([str(path) for depth in ("", "*/", "*/*/")
+                           for path in Path("/sys/fs/cgroup").glob(f"{depth}*labctl-*")]),
         "folders": marked([str(path) for base in (LABS, Path("/run/systemd/nspawn"), Path("/run/lock"))
-                           for path in base.glob("**/*")]),
+                           for depth in ("*", "*/*") for path in base.glob(depth)]),
         "keys": [str(path) for path in folder.glob(".labctl/**/*")],
     }  # fmt: skip
 
