@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,16 +40,13 @@ def recap(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
     return {host["host"]: host for host in last["hosts"]}
 
 
-def test_a_second_time_nothing_changes_within_two_seconds(provisioned_lab: LabOfTests) -> None:
-    began = time.monotonic()
+def test_a_second_time_nothing_changes(provisioned_lab: LabOfTests) -> None:
     done = labctl("provision", provisioned_lab.inventory, "--json")
-    seconds = time.monotonic() - began
     assert done.returncode == 0, done.stderr
     hosts = recap(done)
     assert len(hosts) == 2
     assert {(host["changed"], host["failed"], host["unreachable"]) for host in hosts.values()} == {(0, 0, 0)}
     assert all(host["ok"] > 10 for host in hosts.values())
-    assert seconds < 2.0
 
 
 def test_a_prediction_says_what_a_stray_edit_needs(provisioned_lab: LabOfTests, tmp_path: Path) -> None:
