@@ -48,7 +48,7 @@ def _runtime(cri: Cri, combination: Combination) -> Iterator[Finding]:
     version, status, name = cri.version(), cri.status(), combination.name
     yield Finding(name, "socket", True, f"{version.runtime} {version.version} at {combination.socket}.")
     problems = "; ".join(status.problems)
-    hint = f"{PROVISION} Look at the CNI configuration in /etc/cni/net.d."
+    hint = f"{PROVISION} Look at the CNI configuration in /etc/cni/labctl.d."
     yield Finding(
         name,
         "ready",

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from remote_agent.contract.journal import Leak
 
@@ -62,7 +63,7 @@ class Audit:
 
     def _veths(self) -> Iterator[Leak]:
         """Links that hang on the benchmark network's bridge: other bridges are other people's."""
-        bridges = set(_bridges(self.root / "etc/cni/net.d"))
+        bridges = set(_bridges(self.root / "etc/cni"))
         links = self.root / "sys/class/net"
         for name in _names(links):
             try:
@@ -126,14 +127,20 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from _below(child)
 
 
-def _bridges(folder: Path) -> Iterator[str]:
-    """The bridges of the CNI networks named labctl."""
-    for name in _names(folder):
-        try:
-            network = json.loads((folder / name).read_text())
-        except (OSError, ValueError):
-            continue
-        if isinstance(network, dict) and network.get("name") == NETWORK:
-            for plugin in network.get("plugins", [network]):
-                if plugin.get("type") == "bridge":
-                    yield plugin.get("bridge", "cni0")
+def _bridges(cni: Path) -> Iterator[str]:
+    """The bridges of the CNI networks named labctl, in whichever folder of ``cni`` a runtime is told to read."""
+    for folder in _folders(cni):
+        for name in _names(folder):
+            try:
+                network = json.loads((folder / name).read_text())
+            except (OSError, ValueError):
+                continue
+            if isinstance(network, dict) and network.get("name") == NETWORK:
+                yield from _bridges_of(network)
+
+
+def _bridges_of(network: dict[str, Any]) -> Iterator[str]:
+    """Of a list of plugins (.conflist) or of the one plugin that the file is (.conf)."""
+    for plugin in network.get("plugins", [network]):
+        if plugin.get("type") == "bridge":
+            yield plugin.get("bridge", "cni0")

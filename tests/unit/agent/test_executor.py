@@ -247,5 +247,6 @@ def test_preflight_finds_what_stands_against_it(world: World, tmp_path: Path) ->
     wrong = [one for one in preflight([Combination("fake", "kata", socket)]) if not one.ok]
     assert [one.name for one in wrong] == ["ready", "handler", "image", "image"]
     assert all(one.hint and one.combination == "fake/kata" for one in wrong)
+    assert wrong[0].hint.endswith("/etc/cni/labctl.d."), "where the role cni_network puts the network"
     (none,) = preflight([Combination("fake", "runc", str(tmp_path / "no.sock"))])
     assert (none.ok, none.name) == (False, "socket")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,15 +18,20 @@ POD = Leak("pod", "p1")
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    network = {"name": "labctl", "plugins": [{"type": "bridge", "bridge": "labctl0"}]}
     (tmp_path / "etc/cni/net.d").mkdir(parents=True)
-    (tmp_path / "etc/cni/net.d/10-labctl.conflist").write_text(json.dumps(network))
+    # Where the role cni_network puts it.
+    _network(tmp_path, "labctl.d/10-labctl.conflist", "cni-labctl")
     (tmp_path / "etc/cni/net.d/20-other.conf").write_text(
         '{"name": "other", "type": "bridge", "bridge": "br0"}'
     )
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/mountinfo").write_text("")
     return tmp_path
+
+
+def _network(root: Path, where: str, bridge: str) -> None:
+    plugins = [{"type": "bridge", "bridge": bridge}]
+    _file(root / "etc/cni" / where, json.dumps({"name": "labctl", "plugins": plugins}))
 
 
 def _audit(root: Path) -> Audit:
@@ -53,7 +59,7 @@ def _process(root: Path, pid: int, *argv: str) -> None:
 
 LEFT: list[tuple[str, str, Callable[[Path], None]]] = [
     ("netns", "cni-1", lambda root: _file(root / "run/netns/cni-1")),
-    ("veth", "veth1", lambda root: _veth(root, "veth1", "labctl0")),
+    ("veth", "veth1", lambda root: _veth(root, "veth1", "cni-labctl")),
     ("mount", "/run/containerd/x/rootfs", lambda root: _mount(root, "/run/containerd/x/rootfs")),
     ("cgroup", "pids/labctl/m1/pod/c1", lambda root: _file(root / "sys/fs/cgroup/pids/labctl/m1/pod/c1/tasks")),
     ("cgroup", "labctl/m1/pod", lambda root: _file(root / "sys/fs/cgroup/labctl/m1/pod/cgroup.procs")),
@@ -94,6 +100,29 @@ def test_what_is_not_ours_is_not_looked_at(root: Path, what: str, leave: Callabl
     before = audit.snapshot()
     leave(root)
     assert audit.leaks(before, settle_s=0) == (), what
+
+
+@pytest.mark.parametrize("where", ["labctl.d/10-labctl.conflist", "net.d/10-labctl.conflist"])
+def test_our_bridge_is_found_wherever_our_network_is_described(root: Path, where: str) -> None:
+    (root / "etc/cni/labctl.d/10-labctl.conflist").unlink()
+    (root / "etc/cni/labctl.d/05-broken.conflist").write_text("{")
+    _network(root, where, "bridge-of-ours")
+    _veth(root, "veth1", "bridge-of-ours")
+    _veth(root, "veth2", "cni-labctl")
+    assert Leak("veth", "veth1") in _audit(root).snapshot()
+    assert Leak("veth", "veth2") not in _audit(root).snapshot()
+
+
+def test_it_knows_the_network_that_the_playbooks_describe(tmp_path: Path) -> None:
+    role = Path(__file__).parents[3] / "playbooks/roles/cni_network"
+    told = dict(re.findall(r"^cni_network_(\w+): (\S+)$", (role / "defaults/main.yaml").read_text(), re.M))
+    text = (role / "templates/labctl.conflist.j2").read_text()
+    for key, value in told.items():
+        text = text.replace(f"{{{{ cni_network_{key} }}}}", value)
+    _file(tmp_path / told["conf_dir"].lstrip("/") / "10-labctl.conflist", text)
+    _veth(tmp_path, "veth1", told["bridge"])
+    _file(tmp_path / "proc/self/mountinfo")
+    assert _audit(tmp_path).snapshot() == {Leak("veth", "veth1")}
 
 
 def test_it_waits_for_what_goes_by_itself_and_no_longer() -> None:
