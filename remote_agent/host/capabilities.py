@@ -15,8 +15,6 @@ _CGROUP = "sys/fs/cgroup"
 
 def capabilities(root: str = "/") -> dict[str, Any]:
     """Every key is always there; None is "cannot be told here"."""
-    from remote_agent.host.facts import container_tool
-
     return {
         "cgroup": cgroup(root),
         "cap_sys_resource": may_lower_oom_score(),
@@ -37,6 +35,16 @@ def read_text(root: str, name: str) -> str:
             return stream.read()
     except OSError:
         return ""
+
+
+def container_tool(root: str) -> str | None:
+    """What made the container that this is ("systemd-nspawn", "docker", ...), or None outside of one."""
+    variables = read_text(root, "proc/1/environ").split("\0")
+    named = next((text.partition("=")[2] for text in variables if text.startswith("container=")), "")
+    named = named or read_text(root, "run/systemd/container").strip()
+    if not named and os.path.exists(os.path.join(root, ".dockerenv")):
+        named = "docker"
+    return named or None
 
 
 def cgroup(root: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from remote_agent.host.capabilities import capabilities, read_text
+from remote_agent.host.capabilities import capabilities, container_tool, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -185,16 +185,6 @@ def virtualization(root: str) -> dict[str, Any]:
     role = "host" if "\nkvm " in f"\n{read_text(root, 'proc/modules')}" else "NA"
     kind = "kvm" if role == "host" else "NA"
     return {"virtualization_type": kind, "virtualization_role": role, "virtualization_tech_guest": []}
-
-
-def container_tool(root: str) -> str | None:
-    """What made the container that this is ("systemd-nspawn", "docker", ...), or None outside of one."""
-    variables = read_text(root, "proc/1/environ").split("\0")
-    named = next((text.partition("=")[2] for text in variables if text.startswith("container=")), "")
-    named = named or read_text(root, "run/systemd/container").strip()
-    if not named and os.path.exists(os.path.join(root, ".dockerenv")):
-        named = "docker"
-    return named or None
 
 
 def service_manager(root: str) -> str:
