@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import yaml
 
+from orchestrator.files import write_text
 from orchestrator.model.artifact import ImageArtifact
 
 
@@ -23,10 +23,4 @@ def write_artifacts(path: Path, images: Sequence[ImageArtifact]) -> None:
     )
     if path.is_file() and path.read_text() == text:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with aside.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    write_text(path, text)

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.files import sha256_of
 from orchestrator.model.artifact import ImageArtifact
 from orchestrator.model.errors import BuildError
 
@@ -222,7 +223,6 @@ def _archive(work: Path, run: Run, image: Image, layer: bytes) -> dict[str, str]
 
 def _sha256(path: Path) -> str | None:
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return None

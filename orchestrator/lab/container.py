@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestrator.files import cache_folder
 from orchestrator.lab import guest, sources
 from orchestrator.lab.cgroups import Cgroups
 from orchestrator.lab.files import remove_tree
 from orchestrator.lab.keys import public_key
 from orchestrator.lab.network import Network
 from orchestrator.lab.provider import Site
-from orchestrator.lab.rootfs import Recipe, RootfsCache, cache_folder
+from orchestrator.lab.rootfs import Recipe, RootfsCache
 from orchestrator.lab.state import LABS, HostState, StateFile, with_host
 from orchestrator.lab.system import Identity, System, find_tool, last_lines, tail
 from orchestrator.model.errors import LabError
@@ -107,7 +108,7 @@ class ContainerProvider:
     @classmethod
     def of_machine(cls, system: System) -> ContainerProvider:
         cgroups = Cgroups.of_machine(system)
-        return cls(system, cgroups, Network(system), cache_folder(), os.geteuid() == 0)
+        return cls(system, cgroups, Network(system), cache_folder() / "rootfs", os.geteuid() == 0)
 
     def problem(self) -> LabError | None:
         if not self.root_user:

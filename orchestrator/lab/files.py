@@ -16,24 +16,6 @@ from orchestrator.model.errors import LabError
 MOUNTINFO = Path("/proc/self/mountinfo")
 
 
-def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write aside, sync, rename; parents are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def mounts_below(folder: Path, mountinfo: Path = MOUNTINFO) -> list[Path]:
     """Mount points at or below ``folder``, the innermost first."""
     found: list[Path] = []

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from orchestrator.lab.files import write_atomic
+from orchestrator.files import write_text
 from orchestrator.lab.system import System
 from orchestrator.model.errors import LabError
 
@@ -47,7 +47,7 @@ def remember(known_hosts: Path, keys: Mapping[str, str]) -> bool:
     after = [*kept, *(f"{pattern} {key}" for pattern, key in keys.items())]
     if sorted(after) == sorted(before):
         return False
-    write_atomic(known_hosts, "".join(f"{line}\n" for line in after), 0o600)
+    write_text(known_hosts, "".join(f"{line}\n" for line in after), 0o600)
     return True
 
 
@@ -58,7 +58,7 @@ def forget(known_hosts: Path, patterns: Iterable[str]) -> None:
     if not any(line.strip() for line in kept):
         known_hosts.unlink(missing_ok=True)
     elif kept != before:
-        write_atomic(known_hosts, "".join(f"{line}\n" for line in kept), 0o600)
+        write_text(known_hosts, "".join(f"{line}\n" for line in kept), 0o600)
 
 
 def _names(line: str, patterns: Iterable[str]) -> bool:

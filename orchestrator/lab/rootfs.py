@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.lab.files import locked, remove_tree, write_atomic
+from orchestrator.files import write_text
+from orchestrator.lab.files import locked, remove_tree
 from orchestrator.lab.sources import KEYRING, Mirror, apt_conf
 from orchestrator.lab.system import System, tail
 from orchestrator.model.errors import LabError
@@ -23,12 +24,6 @@ PACKAGES = (
     "openssh-server", "procps", "python3", "sudo", "systemd", "systemd-sysv",
 )  # fmt: skip
 MAKE_SECONDS = 900.0
-
-
-def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """~/.cache/labctl/rootfs, by the XDG base directory specification."""
-    base = environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base and base.startswith("/") else Path.home() / ".cache") / "labctl" / "rootfs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +83,7 @@ class RootfsCache:
         aside = self.folder / f"{recipe.digest}.partial"
         remove_tree(aside, self.system)
         apt, log = self.folder / f"{recipe.digest}.apt.conf", self.folder / f"{recipe.digest}.log"
-        write_atomic(apt, apt_conf(options), 0o600)
+        write_text(apt, apt_conf(options), 0o600)
         log.unlink(missing_ok=True)
         command = recipe.command(aside, mirror, apt)
         try:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.lab.files import write_atomic
+from orchestrator.files import write_text
 from orchestrator.lab.system import Identity
 from orchestrator.model.errors import LabError
 
@@ -83,7 +83,7 @@ class StateFile:
             raise LabError(f"{self.path} cannot be read: {error}.") from error
 
     def write(self, state: LabState) -> None:
-        write_atomic(self.path, json.dumps(asdict(state), indent=2) + "\n", 0o600)
+        write_text(self.path, json.dumps(asdict(state), indent=2) + "\n", 0o600)
 
     def update(self, change: Callable[[LabState], LabState]) -> LabState:
         """Raises LabError where there is no state to change."""

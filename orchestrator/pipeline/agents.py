@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import remote_agent
+from orchestrator.files import cache_folder
 from orchestrator.load.inventory import endpoint_of
 from orchestrator.model.errors import ConnectionLost, HostError
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.run import RunHost, RunSpec
 from orchestrator.provision.apply import apply_steps, gather_facts
 from orchestrator.runs.agent import AgentClient, AgentState, AgentStatus
-from orchestrator.runs.bundle import Bundle, Bundles, Target, cache_folder
+from orchestrator.runs.bundle import Bundle, Bundles, Target
 from orchestrator.runs.deploy import LOOK, RELAY, Installed, install_steps, service_steps
 from orchestrator.runs.events import Phase
 from orchestrator.runs.journal import JournalCopy

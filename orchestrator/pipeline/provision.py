@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Any
 
 from orchestrator.build.artifacts import write_artifacts
 from orchestrator.build.images import build_images
+from orchestrator.files import cache_folder
 from orchestrator.load.inventory import endpoint_of, load_inventory, select_hosts
 from orchestrator.load.language import Language
 from orchestrator.load.playbook import load_playbook
@@ -29,12 +29,6 @@ from orchestrator.ssh import connect, fan_out
 DEFAULT_PLAYBOOK = Path("playbooks/site.yaml")
 ARTIFACTS = "artifacts.yaml"
 """In the state folder: what the build left, which playbooks take by vars_files."""
-
-
-def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """labctl's folder in the user's cache, by the XDG base directory specification."""
-    given = environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if given.startswith("/") else Path.home() / ".cache") / "labctl"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.files import sha256_of
 from remote_agent.contract.steps import BlobRef
 from remote_agent.contract.wire import CHUNK
 
@@ -35,8 +35,7 @@ class Blobs:
         with self._lock:
             ref = self._refs.get(key)
             if ref is None:
-                with open(path, "rb") as stream:
-                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                digest = sha256_of(path)
                 ref = self._refs[key] = BlobRef(digest, found.st_size)
                 self._paths[digest] = path
             return ref

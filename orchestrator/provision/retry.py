@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.files import write_text
 from orchestrator.model.errors import ConfigError
 
 SCHEMA = 1
@@ -54,9 +53,5 @@ class Failed:
         return dict(content["failed"])
 
     def _write(self, failed: Mapping[str, list[str]]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self.folder, prefix=f".{FILE}-", delete=False) as aside:
-            json.dump({"schema": SCHEMA, "failed": failed}, aside, indent=1)
-            aside.flush()
-            os.fsync(aside.fileno())
-        Path(aside.name).replace(self.folder / FILE)
+        text = json.dumps({"schema": SCHEMA, "failed": failed}, indent=1)
+        write_text(self.folder / FILE, text, 0o600)

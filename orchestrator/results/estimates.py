@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from orchestrator.files import sha256_of
 from orchestrator.model.errors import ResultError
 from orchestrator.model.estimates import SCHEMA, Estimates
-from orchestrator.results.files import sha256, write_text
+from orchestrator.results.files import write_text
 
 NAME = "estimates.json"
 
@@ -51,7 +52,7 @@ def load(folder: Path) -> Estimates:
 def fingerprint(folder: Path) -> Mapping[str, str]:
     """sha256 of what estimates are made from: run.json and the pulled journals, by path relative to ``folder``."""
     files = [folder / "run.json", *sorted(folder.glob("hosts/*/journal.jsonl"))]
-    return {str(path.relative_to(folder)): sha256(path) for path in files if path.exists()}
+    return {str(path.relative_to(folder)): sha256_of(path) for path in files if path.exists()}
 
 
 def sources(folder: Path) -> Mapping[str, str] | None:

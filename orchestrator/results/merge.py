@@ -16,10 +16,10 @@ from pathlib import Path
 
 import duckdb
 
+from orchestrator.files import aside
 from orchestrator.model.errors import ResultError
 from orchestrator.model.run import RunHost, RunSpec
 from orchestrator.model.samples import HostRecord, Note
-from orchestrator.results.files import aside
 from orchestrator.results.journals import Journal, read_journal
 from orchestrator.results.store import RunFolder
 

@@ -13,6 +13,7 @@ runs/ID/
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -34,6 +35,7 @@ from orchestrator.model.run import (
     RunState,
     RunStatus,
 )
+from orchestrator.results.files import write_text
 
 T = TypeVar("T")
 LATEST = "latest"
@@ -156,18 +158,10 @@ def new_run_id(suite: str, now: datetime, token: str | None = None) -> str:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Replace ``path`` whole: write aside, fsync, rename. Raises ResultError."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            json.dump(value, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise ResultError(f"{path}: cannot be written: {error.strerror}.") from error
+    """Replace ``path`` whole, atomically. Raises ResultError: also where the run's folder is gone, which is not made anew."""
+    if not path.parent.is_dir():
+        raise ResultError(f"{path}: cannot be written: {os.strerror(errno.ENOENT)}.")
+    write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

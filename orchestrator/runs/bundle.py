@@ -13,7 +13,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import re
 import shutil
 import subprocess
@@ -27,6 +26,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from orchestrator.files import aside, sha256_of
 from orchestrator.model.errors import RunError
 
 WHEELS = ("grpcio", "protobuf", "typing_extensions")
@@ -141,12 +141,11 @@ class Bundles:
         wheels = self._wheels(target)
         sources = dict(_sources(self._package))
         key = _digest(*sorted(f"{name} {hashlib.sha256(data).hexdigest()}" for name, data in sources.items()),
-                      *sorted(f"{wheel.name} {_file_sha256(wheel)}" for wheel in wheels))  # fmt: skip
+                      *sorted(f"{wheel.name} {sha256_of(wheel)}" for wheel in wheels))  # fmt: skip
         path = self._cache / "agent" / f"{key}.tar.gz"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
             _write_archive(path, {**sources, **dict(_unpacked(wheels))})
-        return Bundle(path, _file_sha256(path), path.stat().st_size)
+        return Bundle(path, sha256_of(path), path.stat().st_size)
 
     def _wheels(self, target: Target) -> list[Path]:
         """Of the cache, or downloaded into it whole."""
@@ -154,20 +153,14 @@ class Bundles:
         folder = self._cache / "wheels" / _digest(target.python, *target.platforms, *requirements)
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
-            aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
+            beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
             try:
-                self._download(target, requirements, aside)
+                self._download(target, requirements, beside)
                 if not folder.is_dir():
-                    aside.rename(folder)
+                    beside.rename(folder)
             finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                shutil.rmtree(beside, ignore_errors=True)
         return sorted(folder.glob("*.whl"))
-
-
-def cache_folder(environment: Mapping[str, str]) -> Path:
-    """$XDG_CACHE_HOME/labctl, else ~/.cache/labctl."""
-    base = environment.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "labctl"
 
 
 def _installed(name: str) -> str:
@@ -194,9 +187,9 @@ def _unpacked(wheels: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
 
 def _write_archive(path: Path, files: Mapping[str, bytes]) -> None:
     """A tar.gz that depends on nothing but ``files``; the marker last."""
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     with (
-        os.fdopen(handle, "wb") as raw,
+        aside(path, 0o600) as beside,
+        beside.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
@@ -206,7 +199,6 @@ def _write_archive(path: Path, files: Mapping[str, bytes]) -> None:
         for name, data in sorted(files.items()):
             archive.addfile(_member(name, tarfile.REGTYPE, 0o644, len(data)), io.BytesIO(data))
         archive.addfile(_member(MARKER, tarfile.REGTYPE, 0o644, 0))
-    Path(aside).replace(path)
 
 
 def _member(name: str, kind: bytes, mode: int, size: int) -> tarfile.TarInfo:
@@ -215,11 +207,6 @@ def _member(name: str, kind: bytes, mode: int, size: int) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = "root"
     return member
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(*parts: str) -> str:

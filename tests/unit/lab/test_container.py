@@ -16,7 +16,7 @@ from orchestrator.lab.container import ContainerProvider, Place, nspawn_command
 from orchestrator.lab.guest import Furniture, furnish
 from orchestrator.lab.network import Network
 from orchestrator.lab.provider import Site, choose
-from orchestrator.lab.rootfs import Recipe, RootfsCache, cache_folder
+from orchestrator.lab.rootfs import Recipe, RootfsCache
 from orchestrator.lab.sources import KEYRING, Mirror
 from orchestrator.lab.state import HostState, LabState, StateFile
 from orchestrator.lab.system import Done, System
@@ -136,11 +136,6 @@ def test_the_recipe_is_what_determines_the_root_file_system() -> None:
     assert {"openssh-server", "python3"} <= set(
         next(part for part in command if part.startswith("--include="))[10:].split(",")
     )
-
-
-def test_the_cache_follows_xdg() -> None:
-    assert cache_folder({"XDG_CACHE_HOME": "/c"}) == Path("/c/labctl/rootfs")
-    assert cache_folder({"XDG_CACHE_HOME": "relative"}) == Path.home() / ".cache/labctl/rootfs"
 
 
 def _mmdebstrap(argv: Any) -> Done | None:

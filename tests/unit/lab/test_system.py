@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.lab.files import locked, mounts_below, remove_empty, remove_tree, write_atomic
+from orchestrator.lab.files import locked, mounts_below, remove_empty, remove_tree
 from orchestrator.lab.system import Clock, Done, LocalExecutor, Processes, System, search_path
 from orchestrator.model.errors import Interrupted, LabError
 
@@ -101,14 +101,6 @@ def test_mount_points_are_unescaped_and_innermost_first(tmp_path: Path) -> None:
     info.write_text("".join(f"1 2 0:1 / {point} rw - tmpfs tmpfs rw\n" for point in lines))
     assert mounts_below(Path("/a/b c"), info) == [Path("/a/b c/d"), Path("/a/b c")]
     assert mounts_below(Path("/a"), info)[-1] == Path("/a")
-
-
-def test_writes_replace_whole_files_with_their_mode(tmp_path: Path) -> None:
-    path = tmp_path / "x/y"
-    write_atomic(path, "one", 0o600)
-    write_atomic(path, "two", 0o644)
-    assert (path.read_text(), path.stat().st_mode & 0o777) == ("two", 0o644)
-    assert [entry.name for entry in path.parent.iterdir()] == ["y"]
 
 
 def test_only_empty_folders_are_removed_and_none_above(tmp_path: Path) -> None:

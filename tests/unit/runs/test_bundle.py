@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.errors import RunError
-from orchestrator.runs.bundle import Bundles, Target, cache_folder, pip_download
+from orchestrator.runs.bundle import Bundles, Target, pip_download
 
 TRIXIE = Target("3.13", "glibc", "2.41", "x86_64")
 
@@ -128,8 +128,3 @@ def test_pip_is_asked_for_the_hosts_wheels_and_its_last_line_is_given(
     asked = (tmp_path / "python.args").read_text()
     assert "--only-binary=:all:" in asked
     assert "--python-version 3.13 --platform manylinux_2_41_x86_64" in asked
-
-
-def test_the_cache_is_the_users(tmp_path: Path) -> None:
-    assert cache_folder({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "labctl"
-    assert cache_folder({}) == Path.home() / ".cache" / "labctl"
