@@ -7,10 +7,16 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.examples import examples
 from orchestrator.cli.runs import root_option, run_argument
 
 
-@click.command("attach")
+@click.command(
+    "attach",
+    epilog=examples(
+        "labctl attach                       # the newest run", "labctl attach 20260131-093000-demo-4f2a"
+    ),
+)
 @run_argument
 @click.option("--json", "as_json", is_flag=True, help="Print JSON at the end, and nothing else.")
 @root_option

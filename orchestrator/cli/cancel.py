@@ -7,10 +7,16 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.examples import examples
 from orchestrator.cli.runs import root_option, run_argument
 
 
-@click.command("cancel")
+@click.command(
+    "cancel",
+    epilog=examples(
+        "labctl cancel                       # the newest run", "labctl cancel 20260131-093000-demo-4f2a"
+    ),
+)
 @run_argument
 @root_option
 def cancel(run: str, root: Path) -> int:

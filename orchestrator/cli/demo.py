@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.examples import examples
 from orchestrator.cli.options import inventory_option
 
 
@@ -21,7 +22,12 @@ def story(inventory: Path) -> tuple[tuple[str, ...], ...]:
     )
 
 
-@click.command("demo")
+@click.command(
+    "demo",
+    epilog=examples(
+        "labctl demo", "labctl demo inventories/lab2.yaml    # what `labctl lab new` has written"
+    ),
+)
 @inventory_option
 @click.pass_context
 def demo(ctx: click.Context, inventory: Path) -> int:

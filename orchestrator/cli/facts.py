@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
+from orchestrator.cli.examples import examples
 from orchestrator.cli.options import forks_option, inventory_option, json_option, limit_option
 from orchestrator.model.errors import LabctlError
 
 
-@click.command()
+@click.command(epilog=examples("labctl facts", "labctl facts machines.yaml --limit web1 --json"))
 @inventory_option
 @limit_option
 @forks_option

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.examples import examples
 from orchestrator.cli.runs import root_option, run_argument
 
 
-@click.command("fetch")
+@click.command(
+    "fetch",
+    epilog=examples(
+        "labctl fetch                        # the newest run", "labctl fetch 20260131-093000-demo-4f2a"
+    ),
+)
 @run_argument
 @root_option
 def fetch(run: str, root: Path) -> int:

@@ -12,31 +12,17 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.options import DEFAULT_INVENTORY, chosen_inventory, inventory_option, json_option
 from orchestrator.model.errors import LabError
 
 if TYPE_CHECKING:
     from orchestrator.model.lab import LabResult, LabStatus
 
-DEFAULT = Path("inventories/lab.yaml")
 _STYLES = {"running": "green", "unhealthy": "yellow", "stopped": "red", "absent": "dim"}
-
-
-def _inventory(command: Callable[..., Any]) -> Callable[..., Any]:
-    """INVENTORY or --inventory, else $LABCTL_INVENTORY, else inventories/lab.yaml."""
-    path = click.Path(path_type=Path)
-    command = click.argument("inventory", required=False, type=path)(command)
-    return click.option("-i", "--inventory", "option", type=path, help="As INVENTORY.")(command)
-
-
-def _chosen(argument: Path | None, option: Path | None) -> Path:
-    if argument and option and argument != option:
-        raise click.UsageError("INVENTORY and --inventory name two files.")
-    named = os.environ.get("LABCTL_INVENTORY")
-    return argument or option or (Path(named) if named else DEFAULT)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,40 +31,38 @@ def lab() -> None:
 
 
 @lab.command()
-@_inventory
-def up(inventory: Path | None, option: Path | None) -> int:
+@inventory_option
+def up(inventory: Path) -> int:
     """Make and boot the hosts that are not up; those that are well are left alone."""
     from orchestrator.pipeline.lab import lab_up
 
-    path = _chosen(inventory, option)
     with lab_progress() as progress:
-        result = lab_up(path, progress)
-    return _report(result, f"{len(result.hosts)} hosts are up: labctl ping -i {path}")
+        result = lab_up(inventory, progress)
+    return _report(result, f"{len(result.hosts)} hosts are up: labctl ping {inventory}")
 
 
 @lab.command()
-@_inventory
-def down(inventory: Path | None, option: Path | None) -> int:
+@inventory_option
+def down(inventory: Path) -> int:
     """Remove every trace of the hosts: processes, folders, network, keys."""
     from orchestrator.pipeline.lab import lab_down
 
-    path = _chosen(inventory, option)
     with lab_progress() as progress:
-        result = lab_down(path, progress)
+        result = lab_down(inventory, progress)
     if result is None:
-        click.echo(f"The lab of {path} is not there: nothing to remove.")
+        click.echo(f"The lab of {inventory} is not there: nothing to remove.")
         return 0
     return _report(result, f"The lab {result.name} is gone.")
 
 
 @lab.command()
-@_inventory
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def status(inventory: Path | None, option: Path | None, as_json: bool) -> int:
+@inventory_option
+@json_option
+def status(inventory: Path, as_json: bool) -> int:
     """Show how each host stands; exit code 1 where one is not running."""
     from orchestrator.pipeline.lab import lab_status
 
-    found = lab_status(_chosen(inventory, option))
+    found = lab_status(inventory)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2, default=str))
     else:
@@ -96,7 +80,7 @@ def ssh(host: str, command: tuple[str, ...], option: Path | None) -> None:
 
     # One word is shell text, as with ssh itself; more are a command whose words stay words.
     words = command if len(command) < 2 else (shlex.join(command),)
-    argv = ssh_command(_chosen(None, option), host, words)
+    argv = ssh_command(chosen_inventory(None, option), host, words)
     if not shutil.which(argv[0]):
         raise LabError("This machine has no ssh.", "Install: apt-get install openssh-client")
     os.execvp(argv[0], argv)
@@ -119,7 +103,9 @@ def new(hosts: int, provider: str, path: Path | None) -> None:
 
     if provider not in PROVIDERS:
         raise click.BadParameter(f"there is: {', '.join(PROVIDERS)}.", param_hint="--provider")
-    path = path or next(p for n in range(2, 10_000) if not (p := DEFAULT.with_stem(f"lab{n}")).exists())
+    path = path or next(
+        p for n in range(2, 10_000) if not (p := DEFAULT_INVENTORY.with_stem(f"lab{n}")).exists()
+    )
     number = write_new(path, hosts, provider, System())
     click.echo(f"{path}: {hosts} hosts in 10.231.{number}.0/24. Make them: labctl lab up {path}")
 

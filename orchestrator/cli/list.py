@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.examples import examples
+
 if TYPE_CHECKING:
     from orchestrator.model.run import Suite
     from remote_agent.contract.benchmark import Benchmark
 
 
-@click.command("list")
+@click.command("list", epilog=examples("labctl list", "labctl list --long", "labctl list --json"))
 @click.option("--long", "long", is_flag=True, help="Also every metric, parameter, and what is timed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
 def list_command(long: bool, as_json: bool) -> None:

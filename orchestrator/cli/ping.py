@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.examples import examples
 from orchestrator.cli.options import forks_option, inventory_option, json_option, limit_option
 from orchestrator.model.errors import LabctlError
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from orchestrator.ssh import Results
 
 
-@click.command()
+@click.command(
+    epilog=examples("labctl ping", "labctl ping machines.yaml --limit 'runtimes:!old'", "labctl ping --json")
+)
 @inventory_option
 @limit_option
 @forks_option

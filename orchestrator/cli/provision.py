@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from orchestrator.cli.examples import examples
 from orchestrator.cli.options import forks_option, inventory_option, limit_option
 from orchestrator.model.errors import UsageError
 
@@ -17,7 +18,14 @@ STATE = Path(".labctl")
 _PATH = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "labctl provision",
+        "labctl provision machines.yaml --limit web1 --check --diff",
+        "labctl provision --tags containerd,crun",
+        "labctl provision --retry-failed",
+    )
+)
 @inventory_option
 @limit_option
 @click.option(

@@ -144,7 +144,7 @@ def _numbers(report: HostReport) -> str:
         "ignored": (report.ignored, "cyan"),
         "unreachable": (report.unreachable, "red"),
     }
-    return "  ".join(
+    return " ".join(
         click.style(f"{name}={number}", fg=colour if number else None)
         for name, (number, colour) in numbers.items()
     )

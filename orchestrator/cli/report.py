@@ -7,10 +7,18 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.examples import examples
 from orchestrator.cli.runs import root_option
 
 
-@click.command("report")
+@click.command(
+    "report",
+    epilog=examples(
+        "labctl report                       # the newest run",
+        "labctl report 20260131-093000-demo-4f2a --html report.html",
+        "labctl report --csv > samples.csv",
+    ),
+)
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option(
     "--html",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.examples import examples
 from orchestrator.cli.options import inventory_option, limit_option
 from orchestrator.cli.runs import root_option
 
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
     from orchestrator.model.run import RunSpec
 
 
-@click.command("run")
+@click.command(
+    "run",
+    epilog=examples(
+        "labctl run --suite demo",
+        "labctl run --suite operations machines.yaml --runs 30 --seed 7",
+        "labctl run --suite scalability --dry-run",
+    ),
+)
 @click.option(
     "--suite", required=True, metavar="NAME|FILE", help="What to execute; `labctl list` shows what there is."
 )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.examples import examples
+
 if TYPE_CHECKING:
     from orchestrator.results.store import RunFolder
 
@@ -40,7 +42,7 @@ class Listed:
     problem: str = ""
 
 
-@click.command("runs")
+@click.command("runs", epilog=examples("labctl runs", "labctl runs --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
 @root_option
 def runs(as_json: bool, root: Path) -> None:
