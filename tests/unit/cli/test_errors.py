@@ -30,7 +30,7 @@ FILES = {
         ("ping good.yaml --limit nosuch", "is named by 'nosuch'", 2),
         ("provision good.yaml -p play.yaml", "play.yaml:4:7: [0].tasks[0].cpy", 2),
         ("provision good.yaml -e foo", "'foo' is not NAME=VALUE", 2),
-        ("report --root runs", "runs", 2),
+        ("report --root runs", "There is no run in runs", 2),
         ("attach nosuch --root runs", "There is no run in runs", 2),
         ("lab up good.yaml", "no host has the variable labctl_lab", 2),
         ("pnig", "No such command 'pnig'", 2),
