@@ -192,9 +192,10 @@ def table(view: RunView) -> Table:
     title = f"{duration(view.elapsed(datetime.now(UTC)))} elapsed  {remaining}"
     shown = Table(box=None, header_style="bold", pad_edge=False, caption=title, caption_justify="left")
     for name in ("host", "phase", "benchmark", "block"):
-        shown.add_column(name, no_wrap=True)
+        # Where the terminal is narrow, the benchmark's long name goes onto a second line, and no number is cut.
+        shown.add_column(name, no_wrap=name != "benchmark", overflow="fold")
     for name in ("trials", "failed", "leaks"):
-        shown.add_column(name, justify="right")
+        shown.add_column(name, justify="right", no_wrap=True)
     for host in view.hosts.values():
         shown.add_row(*_row(view, host))
     return shown
