@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from orchestrator.model.component import Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +18,29 @@ class ImageArtifact:
     path: str
     sha256: str
     digest: str
+
+
+PREFIX = "/opt/labctl"
+"""Where artifacts lie on a host: PREFIX/COMPONENT/KEY/, and the link PREFIX/COMPONENT/current to the one that is in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A component's files in one tar, which unpacks to COMPONENT/KEY/. ``key`` is the hash of everything that determines it (16 hex
+    digits), ``sha256`` the tar's.
+
+    ``files`` maps each file in the artifact (``bin/runc``) to its sha256; ``programs`` maps names to absolute paths on a host.
+    ``packages`` are the .deb files in it.
+    """
+
+    component: str
+    version: str
+    source: str
+    key: str
+    path: str
+    sha256: str
+    architecture: str
+    files: Mapping[str, str]
+    programs: Mapping[str, str]
+    packages: tuple[str, ...] = ()
+    handler: Handler | None = None
