@@ -77,7 +77,10 @@ class Terminal:
         self._erase()
         failed = event.status is Status.FAILED
         title = f"{event.task} [{event.label}]" if event.label is not None else event.task
-        said = f": {event.msg}" if event.msg and (failed or debug) else ""
+        unpacked = (
+            event.module == "unarchive" and event.status is Status.CHANGED
+        )  # may say what had been spoilt
+        said = f": {event.msg}" if event.msg and (failed or debug or unpacked) else ""
         click.echo(
             f"{event.host}  {click.style(self._word(event), fg=_COLOURS[event.status])}  {title}{said}"
         )

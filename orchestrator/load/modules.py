@@ -147,6 +147,7 @@ _SPECS = (
         "apt",
         {
             "name": Param("list", aliases=("package", "pkg")),
+            "deb": Param(),
             "state": Param(choices=("present", "latest", "absent")),
             "update_cache": Param("bool", aliases=("update-cache",)),
             "cache_valid_time": Param("int"),
@@ -159,6 +160,7 @@ _SPECS = (
             "autoremove": Param("bool"),
             "lock_timeout": Param("int"),
         },
+        exclusive=(("deb", "name"),),
     ),
     ModuleSpec(
         "assert",

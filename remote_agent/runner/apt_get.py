@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,9 @@ LOCKS = (
     "var/cache/apt/archives/lock",
 )
 _POLL = 1.0
+_UNMET = re.compile(r"^ (\S+) : (?:Pre)?Depends: (.+)$", re.MULTILINE)
+"""How apt says which dependency cannot be had; its error itself speaks of "held broken packages"."""
+
 _FLOCK = "hhqqi"  # struct flock: type, whence, start, len, pid
 
 
@@ -53,6 +57,8 @@ def apt_get(context: Context, words: list[str], lock_timeout: float) -> Complete
 def _failure(words: list[str], done: Completed) -> ModuleFailure:
     errors = [line for line in done.stderr.splitlines() if line.startswith("E: ")]
     said = errors[0].removeprefix("E: ") if errors else last_line(done.stderr or done.stdout)
+    if unmet := _UNMET.search(done.stdout + done.stderr):
+        said = f"{unmet[1]} needs {unmet[2]}"
     result = {"rc": done.rc, "stdout": done.stdout, "stderr": tail(done.stderr)}
     return ModuleFailure(f"apt-get {words[-1] if len(words) == 1 else words[0]} failed: {said}", result)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from remote_agent.runner.apt_get import apt_get
 from remote_agent.runner.args import choice, flag, number, optional_flag, text, texts
-from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, tail
+from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, last_line, tail
 from remote_agent.runner.dpkg import PackageRecords, Spec, parse_spec
 
 STATES = ("present", "installed", "latest", "absent", "removed")
@@ -31,6 +31,24 @@ class _Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class _Deb:
+    """A package's file on the host, and what it says of itself."""
+
+    path: str
+    name: str
+    version: str
+    arch: str
+
+    def installed(self, records: PackageRecords) -> str | None:
+        """The version that is installed, None where none is."""
+        found = [p.version for p in records.named(self.name) if p.state == "installed" and self._fits(p.arch)]
+        return found[0] if found else None
+
+    def _fits(self, arch: str) -> bool:
+        return "all" in (arch, self.arch) or arch == self.arch
+
+
+@dataclass(frozen=True, slots=True)
 class _Cache:
     updated: bool
     time: int
@@ -42,6 +60,8 @@ class _Cache:
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     wanted = _read(args)
     cache = _update(args, context, wanted.lock_timeout)
+    if files := texts(args, "deb"):
+        return _install_files(files, context, wanted)
     if not wanted.specs and not wanted.autoremove:
         return ModuleResult(cache.updated, cache.to_result())
     records = PackageRecords(context.root)
@@ -95,6 +115,53 @@ def _install(context: Context, wanted: _Wanted, records: PackageRecords) -> Modu
         _mark_manual(context, wanted, records)
         _verify(context, wanted)
     return result
+
+
+def _install_files(files: list[str], context: Context, wanted: _Wanted) -> ModuleResult:
+    """Packages' files on the host, by one apt-get, which gets what they depend on. What is installed in that version is passed over."""
+    absent = [file for file in files if not os.path.isfile(file)]
+    if absent and context.check:  # a step before this one would have brought it
+        return ModuleResult(True, {"stdout": "", "stderr": ""}, f"{absent[0]} does not exist yet.")
+    records = PackageRecords(context.root)
+    todo = [deb for deb in (_deb(file, context) for file in files) if _differs(deb, context, wanted, records)]
+    if not todo:
+        return ModuleResult(False, {"stdout": "", "stderr": ""})
+    # What a path has no slash in would be the name of a package.
+    words = ["install", *wanted.options, *(os.path.abspath(deb.path) for deb in todo)]
+    result = _execute(context, wanted, words, records, simulate=False)
+    if not context.check:
+        now = PackageRecords(context.root)
+        if still := [deb.name for deb in todo if deb.installed(now) != deb.version]:
+            raise ModuleFailure(
+                f"apt-get ended well, but dpkg does not have {', '.join(still)} in the version of its .deb."
+            )
+    return ModuleResult(True, {"stdout": "", "stderr": "", **result.result}, diff=result.diff)
+
+
+def _deb(file: str, context: Context) -> _Deb:
+    if not os.path.isfile(file):
+        raise ModuleFailure(f"The package's file {file} does not exist on this host.")
+    done = context.run_command(["dpkg-deb", "--field", file, "Package", "Version", "Architecture"])
+    fields = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
+    try:
+        return _Deb(file, fields["Package"], fields["Version"], fields["Architecture"])
+    except KeyError as error:
+        said = {"rc": done.rc, "stderr": tail(done.stderr)}
+        raise ModuleFailure(f"{file} is no Debian package: {last_line(done.stderr)}", said) from error
+
+
+def _differs(deb: _Deb, context: Context, wanted: _Wanted, records: PackageRecords) -> bool:
+    """Is another version installed, or none? Raises ModuleFailure for a later one, as Ansible does."""
+    found = deb.installed(records)
+    if found is None or found == deb.version:
+        return found is None
+    newer = context.run_command(["dpkg", "--compare-versions", found, "gt", deb.version]).rc == 0
+    if newer and "--allow-downgrades" not in wanted.options:
+        raise ModuleFailure(
+            f"{deb.name} {found} is installed, which is later than {deb.version}, of {deb.path};"
+            " allow_downgrade: true takes the earlier one."
+        )
+    return True
 
 
 def _remove(context: Context, wanted: _Wanted, records: PackageRecords) -> ModuleResult:

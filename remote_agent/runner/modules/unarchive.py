@@ -21,6 +21,9 @@ from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.files import replace_file, replace_hard_link, replace_link
 
+MOST_NAMED = 5
+"""Files that a message names one by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Archive:
@@ -45,6 +48,7 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
         raise ModuleFailure(f"The destination {dest} is no folder.", {"dest": str(dest)})
     archive = _open(args, context, dest)
     names, differing = _compare(archive)
+    said = _said(archive, names, differing, context.check)
     if differing and not context.check:
         _unpack(archive, differing, os.path.join(dest, creates) if creates else None)
     result = {"dest": str(dest), "src": str(archive.path), "handler": archive.handler, **describe(dest)}
@@ -55,7 +59,28 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
         if context.diff and differing
         else None
     )
-    return ModuleResult(bool(differing), result, diff=diff)
+    return ModuleResult(bool(differing), result, said, diff)
+
+
+def _said(archive: _Archive, names: list[str], differing: set[str], check: bool) -> str:
+    """What is new, or what of it had been spoilt on the host; called before anything is written. Empty where all is well."""
+    if not differing:
+        return ""
+    there = {name for name in names if os.path.lexists(archive.dest / name)}
+    would = "would be " if check else ""
+    if all((archive.dest / name).is_dir() for name in there):
+        return f"{would}unpacked into {archive.dest}"
+    spoilt = [name for name in names if name in differing & there]
+    missing = [name for name in names if name in differing - there]
+    parts = [f"{_listed(spoilt)} not as in the archive"] if spoilt else []
+    parts += [f"{_listed(missing)} missing"] if missing else []
+    return f"{', '.join(parts)}: {would}mended"
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMED])
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{shown}{more} {'was' if len(names) == 1 else 'were'}"
 
 
 def _open(args: Mapping[str, Any], context: Context, dest: Path) -> _Archive:
