@@ -72,6 +72,7 @@ NOT_OURS: list[tuple[str, Callable[[Path], None]]] = [
     ("another bridge's link", lambda root: _veth(root, "veth9", "br0")),
     ("a link on no bridge", lambda root: _file(root / "sys/class/net/eth0/address")),
     ("a mount elsewhere", lambda root: _mount(root, "/run/containerdish/x")),
+    ("what gVisor keeps for all pods", lambda root: _mount(root, "/run/containerd/runsc/k8s.io/null-netns")),
     ("another host's cgroup", lambda root: _file(root / "sys/fs/cgroup/pids/labctl/m2/pod/tasks")),
     ("another network's lease", lambda root: _file(root / "var/lib/cni/networks/other/10.1.0.7")),
     ("host-local's own files", lambda root: _file(root / "var/lib/cni/networks/labctl/last_reserved_ip.0")),
