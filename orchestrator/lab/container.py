@@ -19,7 +19,7 @@ from orchestrator.lab import guest, sources
 from orchestrator.lab.cgroups import Cgroups
 from orchestrator.lab.files import remove_tree
 from orchestrator.lab.keys import public_key
-from orchestrator.lab.network import Network
+from orchestrator.lab.network import Network, network_of
 from orchestrator.lab.provider import Site
 from orchestrator.lab.rootfs import Recipe, RootfsCache
 from orchestrator.lab.state import LABS, HostState, StateFile, with_host
@@ -129,16 +129,16 @@ class ContainerProvider:
 
     def open(self, site: Site) -> None:
         state = site.state.read()
-        network = state.network if state else None
+        network, wanted = state.network if state else None, network_of(site.lab)
         if network is None:
             self.network.refuse_collisions(site.lab)
             network = self.network.plan(site.lab, _forward_before(site.state))
             planned = network
             site.state.update(lambda state: replace(state, network=planned))
         elif (network.bridge, network.subnet, network.gateway) != (
-            site.lab.bridge,
-            str(site.lab.subnet),
-            str(site.lab.gateway),
+            wanted.bridge,
+            str(wanted.subnet),
+            str(wanted.gateway),
         ):
             raise LabError(
                 f"The lab {site.lab.name} is up with another network ({network.bridge}, {network.subnet}) than "
@@ -285,7 +285,7 @@ class ContainerProvider:
     def _furniture(self, site: Site, host: LabHost) -> guest.Furniture:
         return guest.Furniture(
             apt_sources=self._mirror(site).lines(site.lab.release),
-            apt_options=sources.for_guest(self._apt_options(), site.lab.gateway),
+            apt_options=sources.for_guest(self._apt_options(), network_of(site.lab).gateway),
             nameservers=sources.nameservers(),
             authorized_key=public_key(host.key_file, self.system),
         )

@@ -15,10 +15,17 @@ from orchestrator.lab.files import mounts_below
 from orchestrator.lab.state import NetworkState
 from orchestrator.lab.system import System, json_of
 from orchestrator.model.errors import LabError
-from orchestrator.model.lab import LabHost, LabSpec
+from orchestrator.model.lab import LabHost, LabNetwork, LabSpec
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 GUEST_LINK = "host0"
+
+
+def network_of(lab: LabSpec) -> LabNetwork:
+    """The network that its hosts share. Raises LabError where it describes none."""
+    if lab.network is None:
+        raise LabError(f"{lab.inventory} describes no network: labctl_lab has no bridge and no subnet.")
+    return lab.network
 
 
 def table_of(lab: str) -> str:
@@ -48,22 +55,26 @@ class Network:
 
     def refuse_collisions(self, lab: LabSpec) -> None:
         """Raises LabError where the bridge's name or the subnet is somebody else's on this machine."""
-        if lab.bridge in self._links():
+        wanted = network_of(lab)
+        if wanted.bridge in self._links():
             raise LabError(
-                f"This machine already has a network interface {lab.bridge}, which labctl did not make.",
+                f"This machine already has a network interface {wanted.bridge}, which labctl did not make.",
                 f"Choose another labctl_lab.bridge in {lab.inventory}.",
             )
         for link, network in self._networks():
-            if network.overlaps(lab.subnet) and network.prefixlen > 0:
+            if network.overlaps(wanted.subnet) and network.prefixlen > 0:
                 raise LabError(
-                    f"The lab's subnet {lab.subnet} overlaps {network}, which {link} of this machine uses.",
+                    f"The lab's subnet {wanted.subnet} overlaps {network}, which {link} of this machine uses.",
                     f"Choose another labctl_lab.subnet in {lab.inventory}, or take down the lab that has it.",
                 )
 
     def plan(self, lab: LabSpec, forward_before: str | None) -> NetworkState:
         """What is going to be made; ``forward_before`` is what another lab that is up has recorded."""
         before = forward_before or self.forward.read_text().strip()
-        return NetworkState(lab.bridge, str(lab.subnet), str(lab.gateway), table_of(lab.name), before)
+        wanted = network_of(lab)
+        return NetworkState(
+            wanted.bridge, str(wanted.subnet), str(wanted.gateway), table_of(lab.name), before
+        )
 
     # --- shared
 
@@ -118,10 +129,10 @@ class Network:
     def attach(self, namespace: Path, host: LabHost, lab: LabSpec) -> None:
         """Make the host's network namespace at the file ``namespace``, linked to the bridge; anew where it is half made."""
         run = self.system.run
-        link = link_name(lab, host)
+        network, link = network_of(lab), link_name(lab, host)
         if self.attached(namespace):
             # The bridge may be another one than when the link was made.
-            run("ip", "link", "set", link, "master", lab.bridge, "up", check=False)
+            run("ip", "link", "set", link, "master", network.bridge, "up", check=False)
             return
         self.detach(namespace)
         namespace.parent.mkdir(parents=True, exist_ok=True)
@@ -129,12 +140,12 @@ class Network:
         run("unshare", f"--net={namespace}", "true")
         run("ip", "link", "delete", link, check=False)
         run("ip", "link", "add", link, "type", "veth", "peer", "name", GUEST_LINK, "netns", str(namespace))
-        run("ip", "link", "set", link, "master", lab.bridge, "up")
+        run("ip", "link", "set", link, "master", network.bridge, "up")
         inside = ("nsenter", f"--net={namespace}", "ip")
         run(*inside, "link", "set", "lo", "up")
         run(*inside, "link", "set", GUEST_LINK, "up")
-        run(*inside, "address", "replace", f"{host.address}/{lab.subnet.prefixlen}", "dev", GUEST_LINK)
-        run(*inside, "route", "replace", "default", "via", str(lab.gateway))
+        run(*inside, "address", "replace", f"{host.address}/{network.subnet.prefixlen}", "dev", GUEST_LINK)
+        run(*inside, "route", "replace", "default", "via", str(network.gateway))
 
     def attached(self, namespace: Path) -> bool:
         """Whether the namespace is there with the default route that is set last."""
@@ -168,5 +179,6 @@ class Network:
 
 def link_name(lab: LabSpec, host: LabHost) -> str:
     """The controller's end of a host's link, at most 15 characters: the lab's subnet is this machine's own, so this is too."""
-    number = int(host.address) - int(lab.subnet.network_address)
-    return f"l{int(lab.subnet.network_address):x}.{number:x}"
+    first = int(network_of(lab).subnet.network_address)
+    number = int(host.address) - first
+    return f"l{first:x}.{number:x}"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -13,20 +13,29 @@ from typing import Any
 from orchestrator.load.inventory import endpoint_of
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Host, Inventory
-from orchestrator.model.lab import LabHost, LabSpec
+from orchestrator.model.lab import LabHost, LabNetwork, LabSpec, MachineSize
 
 VARIABLE = "labctl_lab"
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,26}[a-z0-9])?")
 _BRIDGE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
 _RELEASE = re.compile(r"[a-z]+")
-_KNOWN = ("name", "provider", "bridge", "subnet", "gateway", "release", "mirror", "packages")
+_DISK = re.compile(r"([1-9][0-9]{0,4})G")
+_COMMON = ("name", "provider", "release", "mirror", "packages")
+_OF_PROVIDER: Mapping[str, tuple[str, ...]] = {
+    "container": ("bridge", "subnet", "gateway"),
+    "vm": ("memory", "cpus", "disk"),
+}
+"""Keys that mean something to one provider only."""
+_KNOWN = (*_COMMON, *(key for keys in _OF_PROVIDER.values() for key in keys))
+LEAST_MEMORY, LEAST_DISK = 512, 8
+"""Of a virtual machine, in MiB and GiB: what Debian boots with, and what the root file system is made with."""
 
 
 def lab_spec(inventory: Inventory) -> LabSpec:
     """The lab that ``inventory`` describes: its hosts that have `labctl_lab`.
 
-    Raises ConfigError, with the place of the variable: no such host, an unknown key, a value that does not fit, two
-    hosts with one address, an address outside the subnet, hosts that disagree.
+    Raises ConfigError, with the place of the variable: no such host, an unknown key or one of another provider, a value
+    that does not fit, two hosts at one address, an address outside the subnet, hosts that disagree.
     """
     hosts = [host for host in inventory.hosts if VARIABLE in host.vars]
     if not hosts:
@@ -41,29 +50,28 @@ def lab_spec(inventory: Inventory) -> LabSpec:
             raise _Reader(inventory, host, None).error(
                 None, f"differs from that of {hosts[0].name}: an inventory describes one lab."
             )
-    subnet = reader.subnet()
-    gateway = reader.gateway(subnet)
+    provider = reader.provider()
+    network = reader.network() if provider == "container" else None
     return LabSpec(
         name=reader.name(),
         inventory=inventory.path,
-        hosts=_hosts(inventory, hosts, subnet, gateway),
-        bridge=reader.matching("bridge", _BRIDGE, "an interface's name: a letter, then at most 14 more"),
-        subnet=subnet,
-        gateway=gateway,
+        hosts=_bridged(inventory, hosts, network) if network else _forwarded(inventory, hosts),
+        provider=provider,
+        network=network,
+        size=reader.size(),
         release=reader.matching(
             "release", _RELEASE, "a Debian release's code name, such as trixie", "trixie"
         ),
-        provider=reader.text("provider"),
         mirror=reader.text("mirror"),
         packages=reader.packages(),
     )
 
 
-def _hosts(
-    inventory: Inventory, hosts: Sequence[Host], subnet: IPv4Network, gateway: IPv4Address
-) -> tuple[LabHost, ...]:
+def _bridged(inventory: Inventory, hosts: Sequence[Host], network: LabNetwork) -> tuple[LabHost, ...]:
+    """Hosts with an address each in the lab's network."""
     found: list[LabHost] = []
-    taken = {gateway: "the gateway"}
+    subnet = network.subnet
+    taken = {network.gateway: "the gateway"}
     for host in hosts:
         reader = _Reader(inventory, host, None)
         lab_host = _host(inventory, host, reader)
@@ -78,6 +86,34 @@ def _hosts(
                 None, f"{lab_host.address} is already {taken[lab_host.address]}.", variable="ansible_host"
             )
         taken[lab_host.address] = f"that of {host.name}"
+        found.append(lab_host)
+    return tuple(found)
+
+
+def _forwarded(inventory: Inventory, hosts: Sequence[Host]) -> tuple[LabHost, ...]:
+    """Hosts on this machine's loopback, at a port each that is forwarded to their SSH server."""
+    found: list[LabHost] = []
+    taken: dict[int, str] = {}
+    for host in hosts:
+        reader = _Reader(inventory, host, None)
+        lab_host = _host(inventory, host, reader)
+        if not lab_host.address.is_loopback:
+            raise reader.error(
+                None,
+                f"{lab_host.address} is not 127.0.0.1: a virtual machine answers at a port of this machine's loopback.",
+                variable="ansible_host",
+            )
+        if lab_host.port < 1024:
+            raise reader.error(
+                None,
+                "must be a port of this machine from 1024 on, which is forwarded to the host's SSH server.",
+                variable="ansible_port",
+            )
+        if lab_host.port in taken:
+            raise reader.error(
+                None, f"{lab_host.port} is already that of {taken[lab_host.port]}.", variable="ansible_port"
+            )
+        taken[lab_host.port] = host.name
         found.append(lab_host)
     return tuple(found)
 
@@ -127,6 +163,42 @@ class _Reader:
                     str(key), "is not a key that is known here.", hint=f"Known: {', '.join(_KNOWN)}."
                 )
         return self.raw
+
+    def provider(self) -> str:
+        """`provider`; where it is left out, it follows from whether a network is described."""
+        bridged = any(key in self.settings for key in _OF_PROVIDER["container"])
+        provider = self.text("provider") or ("container" if bridged else "vm")
+        if provider not in _OF_PROVIDER:
+            raise self.error(
+                "provider",
+                f"there is no provider '{provider}'.",
+                hint=f"There is: {', '.join(_OF_PROVIDER)}.",
+            )
+        for other, keys in _OF_PROVIDER.items():
+            if other != provider and (alien := [key for key in keys if key in self.settings]):
+                raise self.error(alien[0], f"is for the provider {other}, and this lab's is {provider}.")
+        return provider
+
+    def network(self) -> LabNetwork:
+        subnet = self.subnet()
+        gateway = self.gateway(subnet)
+        what = "an interface's name: a letter, then at most 14 more"
+        return LabNetwork(self.matching("bridge", _BRIDGE, what), subnet, gateway)
+
+    def size(self) -> MachineSize:
+        size = MachineSize()
+        disk = self.matching("disk", _DISK, "a number of gibibytes, such as 20G", f"{size.disk}G")
+        gibibytes = int(disk.removesuffix("G"))
+        if gibibytes < LEAST_DISK:
+            raise self.error("disk", f"must be at least {LEAST_DISK}G.")
+        memory = self.number("memory", size.memory, LEAST_MEMORY, "MiB")
+        return MachineSize(memory, self.number("cpus", size.cpus, 1, "processors"), gibibytes)
+
+    def number(self, key: str, default: int, least: int, unit: str) -> int:
+        value = self.settings.get(key, default)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+            return value
+        raise self.error(key, f"must be a whole number of {unit}, at least {least}.")
 
     def text(self, key: str, default: str | None = None) -> str | None:
         value = self.settings.get(key, default)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
@@ -20,29 +21,56 @@ class LabHost:
     key_file: Path
     known_hosts: Path
 
+    @property
+    def where(self) -> str:
+        return place(str(self.address), self.port)
+
+
+def place(address: str, port: int) -> str:
+    """Where an SSH server answers, for people: the port only where it is another than 22."""
+    return address if port == 22 else f"{address}:{port}"
+
 
 @dataclass(frozen=True, slots=True)
-class LabSpec:
-    """What `labctl_lab` says, with its hosts. ``name`` is in every bridge, table, folder and cgroup that is made.
+class LabNetwork:
+    """Of hosts with addresses of their own: a bridge on this machine, which is their gateway."""
 
-    ``provider`` None: the best that works here. ``mirror`` None: the one that this machine's apt uses.
-    """
-
-    name: str
-    inventory: Path
-    hosts: tuple[LabHost, ...]
     bridge: str
     subnet: IPv4Network
     gateway: IPv4Address
-    release: str = "trixie"
-    provider: str | None = None
-    mirror: str | None = None
-    packages: tuple[str, ...] = ()
 
     @property
     def address_on_bridge(self) -> str:
         """The gateway with the length of the network's prefix, as `ip address add` takes it."""
         return f"{self.gateway}/{self.subnet.prefixlen}"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSize:
+    """Of a virtual machine: ``memory`` in MiB, ``disk`` in GiB (it takes what is written, not more)."""
+
+    memory: int = 4096
+    cpus: int = 2
+    disk: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LabSpec:
+    """What `labctl_lab` says, with its hosts. ``name`` is in every bridge, table, folder and cgroup that is made.
+
+    ``network`` None: the hosts share none, and answer on this machine's loopback, at a port each. ``mirror`` None: the
+    one that this machine's apt uses.
+    """
+
+    name: str
+    inventory: Path
+    hosts: tuple[LabHost, ...]
+    provider: str
+    network: LabNetwork | None = None
+    size: MachineSize = MachineSize()
+    release: str = "trixie"
+    mirror: str | None = None
+    packages: tuple[str, ...] = ()
 
 
 class HostStanding(StrEnum):
@@ -56,7 +84,7 @@ class HostStanding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """One row of `lab status`. ``since`` is UTC, ISO 8601; ``reason`` says why it is not running."""
+    """One row of `lab status`. ``since`` is UTC, ISO 8601; ``reason`` says why it is not running; ``how`` what it runs on."""
 
     name: str
     address: str
@@ -64,6 +92,7 @@ class HostStatus:
     pid: int | None = None
     since: str | None = None
     reason: str | None = None
+    how: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +125,11 @@ class LabResult:
     @property
     def ok(self) -> bool:
         return not self.problems and all(host.error is None for host in self.hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class LabImage:
+    """What `lab image` wrote: ``files`` by what they are (disk, kernel, initrd, description); ``boot`` is a shell's line."""
+
+    files: Mapping[str, Path]
+    boot: str

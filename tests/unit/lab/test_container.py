@@ -21,16 +21,15 @@ from orchestrator.lab.sources import KEYRING, Mirror
 from orchestrator.lab.state import HostState, LabState, StateFile
 from orchestrator.lab.system import Done, System
 from orchestrator.model.errors import LabError
-from orchestrator.model.lab import LabHost, LabSpec
+from orchestrator.model.lab import LabHost, LabNetwork, LabSpec
 
 HOST = LabHost("one", IPv4Address("10.231.9.11"), 22, "root", Path("/keys/id"), Path("/keys/known_hosts"))
 LAB = LabSpec(
     "lab",
     Path("lab.yaml"),
     (HOST,),
-    "labctl9",
-    IPv4Network("10.231.9.0/24"),
-    IPv4Address("10.231.9.1"),
+    "container",
+    LabNetwork("labctl9", IPv4Network("10.231.9.0/24"), IPv4Address("10.231.9.1")),
 )
 MIRROR = Mirror("http://mirror.example/debian")
 

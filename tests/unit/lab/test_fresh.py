@@ -33,7 +33,8 @@ def test_what_is_written_is_what_was_asked_for(tmp_path: Path, system: System, e
     assert write_new(path, 3, "container", system) == 5
     inventory = load_inventory(path)
     lab = lab_spec(inventory)
-    assert (lab.name, lab.bridge, str(lab.subnet), lab.provider) == (
+    assert lab.network is not None
+    assert (lab.name, lab.network.bridge, str(lab.network.subnet), lab.provider) == (
         "mine",
         "labctl5",
         "10.231.5.0/24",

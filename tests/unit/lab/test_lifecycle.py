@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -116,7 +116,7 @@ def spec(tmp_path: Path, port: int) -> LabSpec:
     hosts = tuple(
         LabHost(name, address, port, "root", keys / "id", keys / "known_hosts") for name in ("a", "b")
     )
-    return LabSpec("lab", inventory, hosts, "labctl9", IPv4Network("127.0.0.0/24"), address)
+    return LabSpec("lab", inventory, hosts, "fake")
 
 
 def quiet(who: str, what: str, /) -> None:

@@ -13,13 +13,15 @@ import pytest
 from orchestrator.lab.network import Network, link_name, masquerade_rules, table_of
 from orchestrator.lab.system import System
 from orchestrator.model.errors import LabError
-from orchestrator.model.lab import LabHost, LabSpec
+from orchestrator.model.lab import LabHost, LabNetwork, LabSpec
 
 
 def spec(subnet: str = "10.231.9.0/24") -> LabSpec:
     network = IPv4Network(subnet)
     host = LabHost("a", network[11], 22, "root", Path("/k"), Path("/h"))
-    return LabSpec("my-lab", Path("lab.yaml"), (host,), "labctl9", network, network[1])
+    return LabSpec(
+        "my-lab", Path("lab.yaml"), (host,), "container", LabNetwork("labctl9", network, network[1])
+    )
 
 
 @pytest.fixture
@@ -104,5 +106,5 @@ def test_link_names_fit_the_kernel(subnet: str) -> None:
     last = LabHost("z", IPv4Address(int(network.broadcast_address) - 1), 22, "root", Path("/k"), Path("/h"))
     from dataclasses import replace
 
-    assert len(link_name(replace(lab, subnet=network), last)) <= 15
+    assert len(link_name(replace(lab, network=LabNetwork("labctl9", network, network[1])), last)) <= 15
     assert table_of("a-b") == "labctl_a_b"

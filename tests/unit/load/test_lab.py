@@ -12,7 +12,7 @@ import pytest
 from orchestrator.load.inventory import load_inventory
 from orchestrator.load.lab import lab_spec
 from orchestrator.model.errors import ConfigError
-from orchestrator.model.lab import LabSpec
+from orchestrator.model.lab import LabNetwork, LabSpec, MachineSize
 
 TEXT = """\
 all:
@@ -41,14 +41,14 @@ def spec(folder: Path, text: str = TEXT) -> LabSpec:
 
 def test_a_lab_is_its_hosts_and_its_network(tmp_path: Path) -> None:
     lab = spec(tmp_path)
-    assert (lab.name, lab.release, lab.bridge, lab.provider) == ("my-lab", "trixie", "labctl9", "container")
-    assert (lab.subnet, lab.gateway) == (IPv4Network("10.231.9.0/24"), IPv4Address("10.231.9.1"))
+    assert (lab.name, lab.release, lab.provider) == ("my-lab", "trixie", "container")
+    assert lab.network == LabNetwork("labctl9", IPv4Network("10.231.9.0/24"), IPv4Address("10.231.9.1"))
     assert [(host.name, str(host.address), host.port) for host in lab.hosts] == [
         ("one", "10.231.9.11", 22),
         ("two", "10.231.9.12", 22),
     ]
     assert lab.hosts[0].key_file == tmp_path / "keys/id"
-    assert lab.address_on_bridge == "10.231.9.1/24"
+    assert lab.network.address_on_bridge == "10.231.9.1/24"
 
 
 def test_the_inventory_of_the_project_describes_two_hosts_of_one_machine() -> None:
@@ -124,3 +124,57 @@ def test_a_host_beside_the_lab_is_no_part_of_it(tmp_path: Path) -> None:
 def test_a_name_that_is_no_label_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Two cannot be a lab host's name"):
         spec(tmp_path, TEXT.replace("two:", "Two:"))
+
+
+VM = """\
+all:
+  vars:
+    ansible_host: 127.0.0.1
+    ansible_ssh_private_key_file: keys/id
+    labctl_known_hosts: keys/known_hosts
+    labctl_lab:
+      provider: vm
+      memory: 2048
+      disk: 10G
+  hosts:
+    one: {ansible_port: 10231}
+    two:
+      ansible_port: 10232
+"""
+
+
+def test_virtual_machines_have_a_size_and_a_port_each(tmp_path: Path) -> None:
+    lab = spec(tmp_path, VM)
+    assert (lab.provider, lab.network, lab.size) == ("vm", None, MachineSize(2048, 2, 10))
+    assert [host.where for host in lab.hosts] == ["127.0.0.1:10231", "127.0.0.1:10232"]
+    assert spec(tmp_path, VM.replace("      provider: vm\n", "")).provider == "vm"
+    assert spec(tmp_path, TEXT.replace("      provider: container\n", "")).provider == "container"
+
+
+def test_the_projects_virtual_machine_is_described() -> None:
+    lab = lab_spec(load_inventory(ROOT / "inventories/vm.yaml"))
+    assert (lab.provider, lab.size) == ("vm", MachineSize(4096, 2, 20))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("provider: vm", "provider: cloud", 7, "labctl_lab.provider: there is no provider 'cloud'"),
+        ("memory: 2048", "bridge: labctl9", 8, "labctl_lab.bridge: is for the provider container"),
+        ("memory: 2048", "memory: 100", 8, "at least 512"),
+        ("memory: 2048", "memory: 4G", 8, "labctl_lab.memory: must be a whole number of MiB"),
+        ("memory: 2048", "cpus: true", 8, "labctl_lab.cpus: must be a whole number"),
+        ("disk: 10G", "disk: 10T", 9, "'10T' is not a number of gibibytes"),
+        ("disk: 10G", "disk: 2G", 9, "labctl_lab.disk: must be at least 8G"),
+        ("ansible_port: 10232", "ansible_port: 10231", 13, "10231 is already that of one"),
+        ("ansible_port: 10232", "ansible_port: 22", 13, "must be a port of this machine from 1024 on"),
+        ("127.0.0.1", "10.231.9.1", 3, "10.231.9.1 is not 127.0.0.1"),
+    ],
+)
+def test_what_does_not_fit_a_virtual_machine_is_refused_at_its_line(
+    old: str, new: str, line: int, said: str, tmp_path: Path
+) -> None:
+    assert old in VM
+    with pytest.raises(ConfigError, match=said) as raised:
+        spec(tmp_path, VM.replace(old, new))
+    assert raised.value.line == line
