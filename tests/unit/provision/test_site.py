@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The playbooks that labctl ships: they load, and against the facts of a host they compile to what containerd must read."""
+"""The playbooks that labctl ships: they load, and against the facts of a host they compile to what its runtimes must read."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from orchestrator.load.language import Language
 from orchestrator.load.playbook import load_playbook
 from orchestrator.provision.channel import Channel
 from orchestrator.provision.compile import Options
-from orchestrator.provision.engine import HostRun
+from orchestrator.provision.engine import HostRun, HostStopped
 from orchestrator.provision.files import Blobs, BlobSource
 from orchestrator.provision.scope import Variables
 from remote_agent.contract.steps import Outcome, Status, Step
@@ -27,17 +30,36 @@ FACTS = {
     "distribution_major_version": "13",
     "architecture": "x86_64",
     "service_mgr": "systemd",
-    "labctl": {"cap_sys_resource": False, "cgroup": {"version": "hybrid", "writable": True}},
+    "labctl": {
+        "cap_sys_resource": False,
+        "overlayfs": True,
+        "cgroup": {"version": "hybrid", "writable": True},
+    },
 }
+PREFIX = "/opt/labctl"
+BUILT = {
+    "cni-plugins": ("1.9.1", ("bridge", "host-local", "loopback")),
+    "containerd": ("2.4.2", ("containerd", "containerd-shim-runc-v2", "ctr")),
+    "cri-tools": ("1.36.0", ("crictl",)),
+    "runc": ("1.5.2", ("runc",)),
+    "runsc": ("20260905.0", ("runsc", "containerd-shim-runsc-v1")),
+}
+DEBIANS = {
+    "cni-plugins": ("1.1.1+ds1-3+b17", {"bridge": "/usr/lib/cni/bridge"}),
+    "containerd": ("1.7.24~ds1-6+deb13u1", {"containerd": "/usr/bin/containerd", "ctr": "/usr/bin/ctr"}),
+    "crun": ("1.21-1", {"crun": "/usr/bin/crun"}),
+    "runc": ("1.1.15+ds1-2+b4", {"runc": "/usr/sbin/runc"}),
+}
+RUNTIMES = {"runc": "runc", "crun": "runc", "runsc": "runsc"}
 
 
 class RememberingChannel(Channel):
-    """A host on which every step goes well; commands say what ``stdout`` holds for their first word."""
+    """A host on which every step goes well; ``changed`` says which of them changed something."""
 
-    def __init__(self, stdout: dict[str, str], changed: bool) -> None:
+    def __init__(self, changed: tuple[str, ...]) -> None:
         self.host = "h"
         self.steps: list[Step] = []
-        self._says, self._changed = stdout, changed
+        self._changed = changed
         self._waiting: list[Step] = []
 
     def send(self, step: Step) -> None:
@@ -46,34 +68,65 @@ class RememberingChannel(Channel):
 
     def outcome(self, blobs: BlobSource, progress: Any) -> Outcome:
         step = self._waiting.pop(0)
-        word = (step.args.get("argv") or str(step.args.get("cmd", "")).split() or [""])[0]
-        result = {"rc": 0, "stdout": self._says.get(word, ""), "changed": self._changed}
-        return Outcome(step.id, Status.CHANGED if self._changed else Status.OK, result=result)
+        changed = any(word in step.name for word in self._changed)
+        result = {"rc": 0, "stdout": "", "changed": changed}
+        return Outcome(step.id, Status.CHANGED if changed else Status.OK, result=result)
+
+
+def artifact(folder: Path, name: str, version: str, programs: dict[str, str], debian: bool) -> dict[str, Any]:
+    path = folder / f"{name}.tar"
+    path.write_text(name)
+    return {
+        "version": version,
+        "source": "debian" if debian else "module",
+        "key": f"{name}-key",
+        "path": str(path),
+        "sha256": name,
+        "architecture": "x86_64",
+        "programs": programs,
+        "packages": [f"{name}_{version}_amd64.deb"] if debian else [],
+    }
+
+
+def artifacts(folder: Path, source: str = "module") -> dict[str, Any]:
+    """What a build leaves: from source with Debian's crun, or Debian's packages alone."""
+    components = {
+        name: artifact(folder, name, version, programs, debian=True)
+        for name, (version, programs) in DEBIANS.items()
+        if source == "debian" or name == "crun"
+    }
+    for name, (version, names) in BUILT.items() if source == "module" else ():
+        programs = {program: f"{PREFIX}/{name}/current/bin/{program}" for program in names}
+        components[name] = artifact(folder, name, version, programs, debian=False)
+    handlers = {
+        name: {"component": name, "kind": kind, "program": components[name]["programs"][name]}
+        for name, kind in RUNTIMES.items()
+        if name in components
+    }
+    images = {}
+    for name in ("busybox", "pause"):
+        (folder / f"{name}.image").write_text(name)
+        entry = {"path": str(folder / f"{name}.image"), "sha256": name * 8, "digest": f"sha256:{name}"}
+        images[name] = {"ref": f"localhost/labctl/{name}:1", **entry}
+    return {"prefix": PREFIX, "images": images, "components": components, "handlers": handlers}
 
 
 def steps(
-    tmp_path: Path, version: str = "1.7.24", facts: dict[str, Any] | None = None, changed: bool = False
+    folder: Path,
+    built: dict[str, Any] | None = None,
+    facts: dict[str, Any] | None = None,
+    changed: tuple[str, ...] = (),
+    extra: dict[str, Any] | None = None,
 ) -> list[Step]:
-    """What the shipped playbook makes of a host with ``facts`` and that containerd."""
-    images = {}
-    for name in ("busybox", "pause"):
-        archive = tmp_path / f"{name}.tar"
-        archive.write_text(name)
-        images[name] = {
-            "ref": f"localhost/labctl/{name}:1",
-            "path": str(archive),
-            "sha256": name * 8,
-            "digest": f"sha256:{name}",
-        }
-    (tmp_path / "inventory.yaml").write_text("all: {hosts: {h: {}}}\n")
-    inventory, language = load_inventory(tmp_path / "inventory.yaml", SITE.parent), Language({})
-    variables = Variables(language, inventory, inventory.host("h"), {}, FACTS | (facts or {}), check=False)
-    channel = RememberingChannel(
-        {"containerd": f"containerd github.com/containerd/containerd {version} abc"}, changed
-    )
+    """What the shipped playbook makes of a host with ``facts``. Raises HostStopped."""
+    (folder / "inventory.yaml").write_text("all: {hosts: {h: {}}}\n")
+    inventory, language = load_inventory(folder / "inventory.yaml", SITE.parent), Language({})
+    host = inventory.host("h")
+    variables = Variables(language, inventory, host, extra or {}, FACTS | (facts or {}), check=False)
+    channel = RememberingChannel(changed)
     run = HostRun(channel, variables, Options(language, Blobs(), SITE.parent), lambda event: None)
     for play in load_playbook(SITE, language).plays:
-        run.run(play, [{"labctl_artifacts": {"images": images}}], lambda task: True)
+        run.run(play, [{"labctl_artifacts": built or artifacts(folder)}], lambda task: True)
     return channel.steps
 
 
@@ -81,35 +134,127 @@ def written(found: list[Step], dest: str) -> str:
     return next(str(step.args["content"]) for step in found if step.args.get("dest") == dest)
 
 
-def test_both_handlers_and_our_sandbox_image(tmp_path: Path) -> None:
-    import tomllib
+def containerd_config(found: list[Step]) -> dict[str, Any]:
+    return tomllib.loads(written(found, "/etc/containerd/config.toml"))
 
-    config = tomllib.loads(written(steps(tmp_path), "/etc/containerd/config.toml"))
+
+def links(found: list[Step]) -> dict[str, str]:
+    return {str(s.args["path"]): str(s.args["src"]) for s in found if s.args.get("state") == "link"}
+
+
+def test_every_component_is_unpacked_and_then_its_link_switched(tmp_path: Path) -> None:
+    found = steps(tmp_path)
+    unpacked = [step for step in found if step.module == "unarchive"]
+    assert {step.args["dest"] for step in unpacked} == {PREFIX} and len(unpacked) == 6
+    switched = {path: src for path, src in links(found).items() if path.endswith("/current")}
+    assert switched == {f"{PREFIX}/{name}/current": f"{name}-key" for name in (*BUILT, "crun")}
+    numbers = [found.index(step) for step in found if str(step.args.get("path", "")).endswith("/current")]
+    assert max(found.index(step) for step in unpacked) < min(numbers)
+    (apt,) = [step for step in found if "deb" in step.args]
+    assert apt.args["deb"] == f"{PREFIX}/crun/crun-key/crun_1.21-1_amd64.deb"
+
+
+def test_what_was_built_is_on_the_path_and_debians_is_there_already(tmp_path: Path) -> None:
+    on_path = {path for path in links(steps(tmp_path)) if path.startswith("/usr/local/bin/")}
+    names = ("containerd", "containerd-shim-runc-v2", "crictl", "ctr", "runc", "runsc")
+    assert on_path == {f"/usr/local/bin/{name}" for name in names}
+
+
+def test_another_architecture_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    with pytest.raises(HostStopped, match="was built for x86_64, and this host is aarch64"):
+        steps(tmp_path, facts={"architecture": "aarch64"})
+
+
+def test_without_a_build_a_sentence_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(HostStopped, match="run `labctl build`"):
+        steps(tmp_path, artifacts(tmp_path) | {"components": {}, "handlers": {}})
+
+
+def test_containerd_2_has_all_handlers(tmp_path: Path) -> None:
+    config = containerd_config(steps(tmp_path))
+    assert config["version"] == 3
+    images = config["plugins"]["io.containerd.cri.v1.images"]
+    assert images["pinned_images"]["sandbox"] == "localhost/labctl/pause:1"
+    runtime = config["plugins"]["io.containerd.cri.v1.runtime"]
+    assert runtime["restrict_oom_score_adj"] is True
+    assert runtime["cni"]["bin_dirs"] == [f"{PREFIX}/cni-plugins/current/bin"]
+    runtimes = runtime["containerd"]["runtimes"]
+    assert runtime["containerd"]["default_runtime_name"] == "runc"
+    assert {name: runtimes[name]["options"]["BinaryName"] for name in ("runc", "crun")} == {
+        "runc": f"{PREFIX}/runc/current/bin/runc",
+        "crun": "/usr/bin/crun",
+    }
+    assert {runtimes[name]["options"]["SystemdCgroup"] for name in ("runc", "crun")} == {False}
+    assert runtimes["runsc"]["runtime_type"] == "io.containerd.runsc.v1"
+    assert runtimes["runsc"]["options"]["ConfigPath"] == "/etc/labctl/runsc/containerd-runsc.toml"
+
+
+def test_debians_containerd_gets_the_older_version_of_the_configuration(tmp_path: Path) -> None:
+    found = steps(tmp_path, artifacts(tmp_path, "debian"))
+    config = containerd_config(found)
     cri = config["plugins"]["io.containerd.grpc.v1.cri"]
     assert config["version"] == 2
     assert cri["sandbox_image"] == "localhost/labctl/pause:1"
-    assert cri["restrict_oom_score_adj"] is True
+    assert (cri["cni"]["bin_dir"], cri["restrict_oom_score_adj"]) == ("/usr/lib/cni", True)
     runtimes = cri["containerd"]["runtimes"]
     assert {name: runtime["options"]["BinaryName"] for name, runtime in runtimes.items()} == {
         "runc": "/usr/sbin/runc",
         "crun": "/usr/bin/crun",
     }
-    assert {runtime["options"]["SystemdCgroup"] for runtime in runtimes.values()} == {False}
+    assert "ExecStart=/usr/bin/containerd\n" in written(found, "/etc/systemd/system/containerd.service")
+    assert not [path for path in links(found) if path.startswith("/usr/local/bin/")]
 
 
-def test_containerd_2_gets_its_own_version_of_the_configuration(tmp_path: Path) -> None:
-    import tomllib
+def test_a_handler_of_the_inventorys_is_beside_those_that_were_built(tmp_path: Path) -> None:
+    mine = {
+        "runc-mine": {"program": "/opt/mine/runc", "kind": "runc"},
+        "runsc-mine": {"program": "/opt/mine/bin/runsc", "kind": "runsc"},
+    }
+    found = steps(tmp_path, extra={"labctl_extra_handlers": mine}, facts={"labctl": {}})
+    runtimes = containerd_config(found)["plugins"]["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"]
+    assert set(runtimes) == {"runc", "crun", "runsc", *mine}
+    assert runtimes["runc-mine"]["options"]["BinaryName"] == "/opt/mine/runc"
+    assert runtimes["runsc-mine"]["runtime_path"] == "/opt/mine/bin/containerd-shim-runsc-v1"
+    shim = tomllib.loads(written(found, "/etc/labctl/runsc/containerd-runsc-mine.toml"))
+    assert shim["binary_name"] == "/opt/mine/bin/runsc"
 
-    facts = {"labctl": {"cap_sys_resource": True}}
-    config = tomllib.loads(written(steps(tmp_path, "v2.4.2", facts), "/etc/containerd/config.toml"))
-    assert config["version"] == 3
-    assert (
-        config["plugins"]["io.containerd.cri.v1.images"]["pinned_images"]["sandbox"]
-        == "localhost/labctl/pause:1"
-    )
-    runtime = config["plugins"]["io.containerd.cri.v1.runtime"]
-    assert runtime["restrict_oom_score_adj"] is False
-    assert set(runtime["containerd"]["runtimes"]) == {"runc", "crun"}
+
+def test_a_handlers_component_of_ones_own_needs_no_line_of_code(tmp_path: Path) -> None:
+    built = artifacts(tmp_path)
+    program = f"{PREFIX}/wrapped/current/bin/wrapped"
+    built["components"]["wrapped"] = artifact(tmp_path, "wrapped", "1", {"wrapped": program}, debian=False)
+    built["handlers"]["wrapped"] = {"component": "wrapped", "kind": "runc", "program": program}
+    found = steps(tmp_path, built)
+    assert links(found)[f"{PREFIX}/wrapped/current"] == "wrapped-key"
+    assert links(found)["/usr/local/bin/wrapped"] == program
+    runtimes = containerd_config(found)["plugins"]["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"]
+    assert runtimes["wrapped"]["options"]["BinaryName"] == program
+
+
+@pytest.mark.parametrize("capable", [False, True])
+def test_adapters_are_only_where_the_capability_is_missing(tmp_path: Path, capable: bool) -> None:
+    found = steps(tmp_path, facts={"labctl": {"cap_sys_resource": capable, "kvm": {"runs": capable}}})
+    adapter = f"{PREFIX}/adapters/containerd-shim-runsc-v1"
+    runtime = containerd_config(found)["plugins"]["io.containerd.cri.v1.runtime"]
+    assert runtime["restrict_oom_score_adj"] is not capable
+    real = f"{PREFIX}/runsc/current/bin/containerd-shim-runsc-v1"
+    assert runtime["containerd"]["runtimes"]["runsc"]["runtime_path"] == (real if capable else adapter)
+    unit = written(found, "/etc/systemd/system/containerd.service")
+    assert ("OOMScoreAdjust" in unit) is capable
+    shim = tomllib.loads(written(found, "/etc/labctl/runsc/containerd-runsc.toml"))
+    assert shim["runsc_config"]["platform"] == ("kvm" if capable else "systrap")
+    if capable:
+        assert {s.args["state"] for s in found if s.args.get("path") == adapter} == {"absent"}
+    else:
+        lines = written(found, adapter).splitlines()
+        assert lines[1].startswith("# ") and lines[-1] == f'exec {real} "$@"'
+
+
+def test_a_kernel_without_overlayfs_copies_layers(tmp_path: Path) -> None:
+    found = steps(tmp_path, facts={"labctl": {"overlayfs": False}})
+    assert containerd_config(found)["plugins"]["io.containerd.cri.v1.images"]["snapshotter"] == "native"
+    imports = [step.args["argv"] for step in found if "import" in (step.args.get("argv") or [])]
+    assert len(imports) >= 2 and all("native" in argv for argv in imports if argv[0] == "ctr")
 
 
 def test_pods_network_takes_no_xtables_lock(tmp_path: Path) -> None:
@@ -129,12 +274,39 @@ def test_pods_network_takes_no_xtables_lock(tmp_path: Path) -> None:
     assert f'conf_dir = "{Path(dest).parent}"' in config
 
 
-@pytest.mark.parametrize("changed", [False, True])
-def test_containerd_restarts_only_where_its_configuration_changed(tmp_path: Path, changed: bool) -> None:
-    restarts = [step for step in steps(tmp_path, changed=changed) if step.args.get("state") == "restarted"]
-    assert len(restarts) == int(changed)
+@pytest.mark.parametrize(
+    ("changed", "restarts"),
+    [
+        ((), 0),
+        (("Switch to this build of containerd",), 1),
+        (("Configure containerd", "Describe containerd's service"), 1),
+        (("Unpack the artifacts",), 1),  # containerd's own files among them
+        (("Switch to this build of each", "Switch to this build of crictl", "Write the settings"), 0),
+    ],
+)
+def test_containerd_restarts_only_for_what_it_reads_itself(
+    tmp_path: Path, changed: tuple[str, ...], restarts: int
+) -> None:
+    found = steps(tmp_path, changed=changed)
+    again = [s for s in found if s.args.get("state") == "restarted" and s.args["name"] == "containerd"]
+    assert len(again) == restarts
 
 
 def test_images_are_imported_where_containerd_lacks_them(tmp_path: Path) -> None:
     imports = [step.args["argv"] for step in steps(tmp_path) if "import" in (step.args.get("argv") or [])]
-    assert len(imports) == 2
+    assert len([argv for argv in imports if argv[0] == "ctr"]) == 2
+
+
+def test_crictl_needs_no_option(tmp_path: Path) -> None:
+    found = steps(tmp_path)
+    config = yaml.safe_load(written(found, "/etc/crictl.yaml"))
+    socket = "unix:///run/containerd/containerd.sock"
+    assert (config["runtime-endpoint"], config["image-endpoint"]) == (socket, socket)
+    assert "--config /etc/crictl-containerd.yaml" in written(found, "/usr/local/bin/crictl-containerd")
+
+
+def test_the_adapter_is_a_shell_program(tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.write_text(written(steps(tmp_path), f"{PREFIX}/adapters/containerd-shim-runsc-v1"))
+    shell = shutil.which("sh")
+    assert shell and subprocess.run([shell, "-n", str(adapter)], check=False, timeout=20).returncode == 0
