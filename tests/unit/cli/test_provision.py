@@ -72,6 +72,14 @@ def test_a_loops_items_speak_for_it(capsys: Any) -> None:
     ]
 
 
+def test_an_archive_says_what_it_mended(capsys: Any) -> None:
+    mended = event(Status.CHANGED, module="unarchive", msg="bin/runc was not as in the archive: mended")
+    fine = event(Status.OK, module="unarchive", msg="")
+    assert lines(capsys, mended, fine) == [
+        "h1  changed  role : task: bin/runc was not as in the archive: mended"
+    ]
+
+
 def test_verbose_shows_all_and_debug_is_always_shown(capsys: Any) -> None:
     assert lines(capsys, event(Status.OK), verbose=True) == ["h1  ok  role : task"]
     assert lines(capsys, event(Status.OK, module="debug", msg="said")) == ["h1  ok  role : task: said"]

@@ -153,3 +153,59 @@ def test_apt_s_own_error_is_the_message(apt: Context, commands: Any) -> None:
 def test_what_is_no_package_s_name_is_refused(apt: Context, name: str) -> None:
     with pytest.raises(ModuleFailure, match="no package's name"):
         run({"name": [name]}, apt)
+
+
+@pytest.fixture
+def deb(tmp_path: Path, commands: Any) -> Path:
+    """The file of a package tree 2.0-1."""
+    path = tmp_path / "tree_2.0-1_amd64.deb"
+    path.write_text("")
+    says = "Package: tree\nVersion: 2.0-1\nArchitecture: amd64\n"
+    commands.answer(f"dpkg-deb --field {path}", stdout=says)
+    return path
+
+
+def test_a_packages_file_is_installed_with_what_it_needs(
+    apt: Context, commands: Any, root: Path, deb: Path
+) -> None:
+    commands.answer(f"apt-get -q -y install {deb}", effect=lambda: install(root, "tree", version="2.0-1"))
+    args = {"deb": str(deb), "install_recommends": False}
+    assert run(args, replace(apt, check=True)).changed
+    assert len(commands.calls) == 1, "a prediction installs nothing"
+    done = run(args, replace(apt, diff=True))
+    assert done.changed and done.diff == "+tree:amd64 2.0-1\n"
+    assert {"stdout", "stderr"} <= set(done.result)
+    assert not run(args, apt).changed
+    assert [call for call in commands.calls if "install" in call] == [f"apt-get -q -y install {deb}"]
+
+
+def test_an_earlier_version_gives_way_and_a_later_one_only_if_it_may(
+    apt: Context, commands: Any, root: Path, deb: Path
+) -> None:
+    install(root, "tree", version="2.1-1")
+    commands.answer("dpkg --compare-versions 2.1-1 gt 2.0-1")
+    with pytest.raises(ModuleFailure, match=r"tree 2\.1-1 is installed, which is later than 2\.0-1"):
+        run({"deb": str(deb)}, apt)
+    commands.answer(f"apt-get -q -y install --allow-downgrades {deb}")
+    assert run({"deb": str(deb), "allow_downgrade": True}, replace(apt, check=True)).changed
+    commands.answer("dpkg --compare-versions 2.1-1 gt 2.0-1", rc=1)
+    commands.answer(f"apt-get -q -y install {deb}")
+    with pytest.raises(ModuleFailure, match=r"dpkg does not have tree in the version of its \.deb"):
+        run({"deb": str(deb)}, apt)
+
+
+def test_a_packages_file_that_is_not_there_or_is_none(apt: Context, commands: Any, deb: Path) -> None:
+    with pytest.raises(ModuleFailure, match=r"The package's file /no\.deb does not exist"):
+        run({"deb": f"{deb},/no.deb"}, apt)
+    assert run({"deb": "/no.deb"}, replace(apt, check=True)).changed
+    commands.answer(f"dpkg-deb --field {deb}", stderr="dpkg-deb: error: not a Debian archive\n", rc=2)
+    with pytest.raises(ModuleFailure, match="is no Debian package: dpkg-deb: error: not a Debian archive"):
+        run({"deb": str(deb)}, apt)
+
+
+def test_what_cannot_be_had_is_named(apt: Context, commands: Any, deb: Path) -> None:
+    lacks = " tree : Depends: libc6 (>= 2.38) but 2.36-9 is to be installed\n"
+    stderr = "E: Unable to correct problems, you have held broken packages.\n"
+    commands.answer(f"apt-get -q -y install {deb}", stdout=lacks, stderr=stderr, rc=100)
+    with pytest.raises(ModuleFailure, match=r"tree needs libc6 \(>= 2\.38\) but 2\.36-9 is to be installed$"):
+        run({"deb": str(deb)}, apt)

@@ -70,6 +70,31 @@ def test_a_tree_is_unpacked_once(
     assert not run(args, context).changed
 
 
+def test_what_was_spoilt_on_the_host_is_named(tmp_path: Path, dest: Path, context: Context) -> None:
+    archive = tar(tmp_path / "a", ("t/", "dir", None), ("t/one", "file", b"1"), ("t/two", "file", b"2"))
+    args = {"src": str(archive), "dest": str(dest)}
+    (dest / "t").mkdir()
+    assert run(args, context).msg == f"unpacked into {dest}"
+    (dest / "t/one").write_bytes(b"x")
+    predicted = run(args, replace(context, check=True))
+    assert predicted.msg == "t/one was not as in the archive: would be mended"
+    (dest / "t/two").unlink()
+    done = run(args, context)
+    assert done.msg == "t/one was not as in the archive, t/two was missing: mended"
+    assert (dest / "t/one").read_bytes() == b"1" and run(args, context).msg == ""
+    (dest / "t/one").chmod(0o600)
+    assert run(args, context).msg == "t/one was not as in the archive: mended"
+
+
+def test_many_spoilt_files_are_counted(tmp_path: Path, dest: Path, context: Context) -> None:
+    files = [(f"f{number}", "file", b"1") for number in range(8)]
+    args = {"src": str(tar(tmp_path / "a", *files)), "dest": str(dest)}
+    run(args, context)
+    for number in range(1, 8):
+        (dest / f"f{number}").write_bytes(b"x")
+    assert run(args, context).msg == "f1, f2, f3, f4, f5 and 2 more were not as in the archive: mended"
+
+
 def test_only_what_differs_is_written(tmp_path: Path, dest: Path, context: Context) -> None:
     args = {"src": str(tar(tmp_path / "a", ("one", "file", b"1"), ("two", "file", b"2"))), "dest": str(dest)}
     run(args, context)
