@@ -29,12 +29,28 @@ def digest_of(path: Path | str, algorithm: str) -> str:
 @contextmanager
 def aside(dest: Path) -> Iterator[Path]:
     """A name for a new file beside ``dest`` that is gone again at the end, unless it was renamed."""
-    handle, name = tempfile.mkstemp(dir=dest.parent, prefix=f".{dest.name[:100]}.labctl-")
+    handle, name = tempfile.mkstemp(dir=dest.parent, prefix=_aside_prefix(dest))
     os.close(handle)
     try:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _aside_prefix(dest: Path) -> str:
+    return f".{dest.name[:100]}.labctl-"
+
+
+def sweep(dest: Path) -> None:
+    """Remove what a runner that was killed while it wrote ``dest`` left beside it."""
+    try:
+        names = [
+            entry.name for entry in os.scandir(dest.parent) if entry.name.startswith(_aside_prefix(dest))
+        ]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        (dest.parent / name).unlink(missing_ok=True)
 
 
 def replace_file(

@@ -19,7 +19,7 @@ from remote_agent.runner.archives import Member, handler_of, read_members
 from remote_agent.runner.args import flag, required, text, texts
 from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
-from remote_agent.runner.files import replace_file, replace_hard_link, replace_link
+from remote_agent.runner.files import replace_file, replace_hard_link, replace_link, sweep
 
 MOST_NAMED = 5
 """Files that a message names one by one."""
@@ -181,6 +181,7 @@ def _unpack(archive: _Archive, differing: set[str], last: str | None) -> None:
         if names:
             for member in archive.members():
                 if member.path in names:
+                    sweep(archive.dest / member.path)
                     _place(member, archive)
     os.sync()  # once for all: a flush a file would take minutes where there are thousands
 

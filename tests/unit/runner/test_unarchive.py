@@ -86,6 +86,18 @@ def test_what_was_spoilt_on_the_host_is_named(tmp_path: Path, dest: Path, contex
     assert run(args, context).msg == "t/one was not as in the archive: mended"
 
 
+def test_what_a_killed_unpack_left_beside_a_file_goes(tmp_path: Path, dest: Path, context: Context) -> None:
+    args = {
+        "src": str(tar(tmp_path / "a", ("t/one", "file", b"1"), ("t/two", "file", b"2"))),
+        "dest": str(dest),
+    }
+    (dest / "t").mkdir()
+    (dest / "t/one").write_bytes(b"1")
+    (dest / "t/.two.labctl-x1").write_bytes(b"half")
+    run(args, context)
+    assert sorted(path.name for path in (dest / "t").iterdir()) == ["one", "two"]
+
+
 def test_many_spoilt_files_are_counted(tmp_path: Path, dest: Path, context: Context) -> None:
     files = [(f"f{number}", "file", b"1") for number in range(8)]
     args = {"src": str(tar(tmp_path / "a", *files)), "dest": str(dest)}
