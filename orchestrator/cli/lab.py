@@ -135,8 +135,8 @@ def _table(found: LabStatus) -> None:
     console = Console(highlight=False)
     console.print(table)
     for host in found.hosts:
-        if host.reason:
-            console.print(f"{host.name}: {host.reason}", soft_wrap=True)
+        for said in filter(None, (host.reason, host.how)):
+            console.print(f"{host.name}: {said}", soft_wrap=True)
 
 
 @contextmanager

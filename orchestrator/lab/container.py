@@ -104,6 +104,7 @@ class ContainerProvider:
     which: Callable[[str], str | None] = find_tool
     name: str = "container"
     summary: str = "system containers (root, systemd-nspawn)"
+    boot_seconds: float = 90.0
 
     @classmethod
     def of_machine(cls, system: System) -> ContainerProvider:
@@ -271,21 +272,12 @@ class ContainerProvider:
         if not cache.find(recipe):
             what = f"making the root file system of Debian {site.lab.release} (once; about half a minute)"
             site.progress(site.lab.name, what)
-        return cache.ensure(recipe, self._mirror(site), self._apt_options())
-
-    def _mirror(self, site: Site) -> sources.Mirror:
-        if site.lab.mirror:
-            return sources.Mirror(site.lab.mirror.rstrip("/"))
-        return sources.find_mirror(sources.read_sources())
-
-    def _apt_options(self) -> dict[str, str]:
-        dump = self.system.run("apt-config", "dump", "Acquire", check=False).stdout
-        return sources.acquire_options(dump, os.environ)
+        return cache.ensure(recipe, sources.mirror_for(site.lab.mirror), sources.apt_options(self.system))
 
     def _furniture(self, site: Site, host: LabHost) -> guest.Furniture:
         return guest.Furniture(
-            apt_sources=self._mirror(site).lines(site.lab.release),
-            apt_options=sources.for_guest(self._apt_options(), network_of(site.lab).gateway),
+            apt_sources=sources.mirror_for(site.lab.mirror).lines(site.lab.release),
+            apt_options=sources.for_guest(sources.apt_options(self.system), network_of(site.lab).gateway),
             nameservers=sources.nameservers(),
             authorized_key=public_key(host.key_file, self.system),
         )

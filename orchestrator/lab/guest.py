@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from orchestrator.lab.sources import apt_conf
 from orchestrator.lab.system import System
 from orchestrator.model.lab import LabHost
 
-MASKED = (
-    # Timers would fetch and install in the middle of a benchmark, and hold dpkg's lock when one provisions.
-    "apt-daily.timer",
-    "apt-daily-upgrade.timer",
+TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
+"""They would fetch and install in the middle of a benchmark, and hold dpkg's lock when one provisions."""
+
+OF_THE_MACHINE = (
     # The devices are the machine's, and so is their manager.
     "systemd-udevd.service",
     "systemd-udevd-control.socket",
@@ -24,6 +24,7 @@ MASKED = (
     # Kernel modules are the machine's.
     "systemd-modules-load.service",
 )
+"""What a container does not start, because its machine has done so."""
 
 SYSCTL_OF_NETWORK = """\
 # What is outside the network namespace is the machine's, and stays as it is.
@@ -61,44 +62,65 @@ class Furniture:
     authorized_key: str
 
 
-def furnish(root: Path, host: LabHost, furniture: Furniture, system: System) -> str:
-    """Give the tree at ``root`` its name, keys, sources; return its public host key. The tree is not in use yet."""
-    _put(root, "etc/hostname", f"{host.name}\n")
-    _put(root, "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {host.name}\n::1 localhost ip6-localhost\n")
-    _put(root, "etc/machine-id", f"{uuid.uuid4().hex}\n")
-    _put(root, "etc/resolv.conf", furniture.nameservers)
-    _put(root, "etc/apt/sources.list.d/debian.list", "".join(f"{line}\n" for line in furniture.apt_sources))
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of root's with its text, or a link, or (``text`` None) a folder."""
+
+    text: str | None = None
+    mode: int = 0o644
+    link: str | None = None
+
+
+def own_files(host: LabHost, furniture: Furniture) -> dict[str, Entry]:
+    """What makes a host this one, by path below its root; its host key comes beside it."""
+    found = {
+        "etc/hostname": Entry(f"{host.name}\n"),
+        "etc/hosts": Entry(f"127.0.0.1 localhost\n127.0.1.1 {host.name}\n::1 localhost ip6-localhost\n"),
+        "etc/machine-id": Entry(f"{uuid.uuid4().hex}\n"),
+        "etc/apt/sources.list.d/debian.list": Entry("".join(f"{line}\n" for line in furniture.apt_sources)),
+        "root/.ssh/authorized_keys": Entry(f"{furniture.authorized_key} labctl\n", 0o600),
+    }
     if furniture.apt_options:
-        _put(root, "etc/apt/apt.conf.d/90labctl-acquire", apt_conf(furniture.apt_options), 0o600)
+        found["etc/apt/apt.conf.d/90labctl-acquire"] = Entry(apt_conf(furniture.apt_options), 0o600)
+    return found
+
+
+def furnish(root: Path, host: LabHost, furniture: Furniture, system: System) -> str:
+    """Give the tree of a container its name, keys, sources; return its public host key. The tree is not in use yet."""
+    files = {
+        "root/.ssh": Entry(mode=0o700),
+        **own_files(host, furniture),
+        "etc/resolv.conf": Entry(furniture.nameservers),
+        "etc/systemd/system/systemd-sysctl.service.d/labctl.conf": Entry(SYSCTL_OF_NETWORK),
+        "etc/systemd/system/labctl-cgroups.service": Entry(CGROUPS_WRITABLE),
+        "etc/systemd/system/sysinit.target.wants/labctl-cgroups.service": Entry(
+            link="../labctl-cgroups.service"
+        ),
+        **masks((*TIMERS, *OF_THE_MACHINE)),
+    }
     if host.port != 22:
-        _put(root, "etc/ssh/sshd_config.d/labctl.conf", f"Port {host.port}\n")
-    _units(root)
-    (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
-    _put(root, "root/.ssh/authorized_keys", f"{furniture.authorized_key} labctl\n", 0o600)
+        files["etc/ssh/sshd_config.d/labctl.conf"] = Entry(f"Port {host.port}\n")
+    for name, entry in files.items():
+        _put(root / name, entry)
     key = root / "etc/ssh/ssh_host_ed25519_key"
     make_key(key, host.name, system)
     return public_key(key, system)
 
 
-def _units(root: Path) -> None:
-    units = root / "etc/systemd/system"
-    for name in MASKED:
-        _link(units / name, "/dev/null")
-    _put(root, "etc/systemd/system/systemd-sysctl.service.d/labctl.conf", SYSCTL_OF_NETWORK)
-    _put(root, "etc/systemd/system/labctl-cgroups.service", CGROUPS_WRITABLE)
-    _link(units / "sysinit.target.wants/labctl-cgroups.service", "../labctl-cgroups.service")
+def masks(units: Iterable[str]) -> dict[str, Entry]:
+    """Links that keep systemd from ever starting ``units``."""
+    return {f"etc/systemd/system/{unit}": Entry(link="/dev/null") for unit in units}
 
 
-def _link(path: Path, target: str) -> None:
+def _put(path: Path, entry: Entry) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.symlink_to(target)
-
-
-def _put(root: Path, name: str, text: str, mode: int = 0o644) -> None:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if entry.text is None and entry.link is None:
+        path.mkdir(mode=entry.mode, exist_ok=True)
+        return
     # A link would lead out of the tree, to a file of this machine.
     path.unlink(missing_ok=True)
-    path.write_text(text, encoding="utf-8")
-    path.chmod(mode)
+    if entry.link is not None:
+        path.symlink_to(entry.link)
+    else:
+        path.write_text(entry.text or "", encoding="utf-8")
+        path.chmod(entry.mode)

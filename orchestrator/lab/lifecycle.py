@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from orchestrator.lab.keys import forget, host_pattern, make_key, remember
 from orchestrator.lab.provider import Factory, Provider, Site, choose
 from orchestrator.lab.state import LABS, LabState, StateFile
 from orchestrator.lab.system import Progress, System
+from orchestrator.lab.vm import VmProvider
 from orchestrator.model.errors import LabctlError, LabError
 from orchestrator.model.lab import (
     HostResult,
@@ -25,16 +27,27 @@ from orchestrator.model.lab import (
     LabResult,
     LabSpec,
     LabStatus,
+    place,
 )
 
-PROVIDERS: Mapping[str, Factory] = {"container": ContainerProvider.of_machine}
+PROVIDERS: Mapping[str, Factory] = {
+    "container": ContainerProvider.of_machine,
+    "vm": VmProvider.of_machine,
+}
 """By name, the best first."""
 
-BOOT_SECONDS = 90.0
-HEALTH_SECONDS = 15.0
-"""How long a host that runs already may take to answer before it is booted anew."""
+HEALTH_SHARE = 1 / 6
+"""Of the time to boot, how long a host that runs already may take to answer before it is booted anew."""
 LOCK_SECONDS = 900.0
 FORKS = 8
+
+
+def _locks_folder() -> Path:
+    """Root's labs are locked for the whole machine, a user's own for that user."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    return (
+        Path("/run/lock") if os.geteuid() == 0 else Path(runtime) if runtime.startswith("/") else LABS.parent
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class Labs:
 
     system: System = field(default_factory=System)
     folder: Path = LABS
-    locks: Path = Path("/run/lock")
+    locks: Path = field(default_factory=_locks_folder)
     providers: Mapping[str, Factory] = field(default_factory=lambda: PROVIDERS)
 
     def up(self, lab: LabSpec, progress: Progress) -> LabResult:
@@ -78,7 +91,7 @@ class Labs:
         """How each host stands: those of the inventory, then those that are only here."""
         state = self._site(lab, _silent).state.read()
         if state is None:
-            rows = [HostStatus(host.name, str(host.address), HostStanding.ABSENT) for host in lab.hosts]
+            rows = [HostStatus(host.name, host.where, HostStanding.ABSENT) for host in lab.hosts]
             return LabStatus(lab.name, lab.inventory, None, tuple(rows))
         names = dict.fromkeys([*(host.name for host in lab.hosts), *state.hosts])
         return LabStatus(
@@ -126,19 +139,19 @@ class Labs:
             host = hosts[name]
             made = provider.make(site, host)
             if not made and self._alive(site, name):
-                if self._wait_ready(site, provider, host, HEALTH_SECONDS) is None:
-                    site.progress(name, f"already up at {host.address}")
+                if self._wait_ready(site, provider, host, provider.boot_seconds * HEALTH_SHARE) is None:
+                    site.progress(name, f"already up at {host.where}")
                     return "untouched"
                 site.progress(name, "does not answer: it is booted anew")
                 provider.stop(site, name)
             site.progress(name, "booting")
             provider.boot(site, host)
-            if lacking := self._wait_ready(site, provider, host, BOOT_SECONDS):
+            if lacking := self._wait_ready(site, provider, host, provider.boot_seconds):
                 raise LabError(
-                    f"{name} was not up after {BOOT_SECONDS:.0f} seconds: it still waits for {lacking}.",
+                    f"{name} was not up after {provider.boot_seconds:.0f} seconds: it still waits for {lacking}.",
                     "Try `labctl lab up` once more, or start over with `labctl lab down`.",
                 )
-            site.progress(name, f"up at {host.address}")
+            site.progress(name, f"up at {host.where}")
             return "made" if made else "booted"
 
         return raise_host
@@ -229,19 +242,25 @@ class Labs:
     def _standing(self, lab: LabSpec, state: LabState, name: str) -> HostStatus:
         known = state.hosts.get(name)
         if known is None:
-            address = next(str(host.address) for host in lab.hosts if host.name == name)
-            return HostStatus(name, address, HostStanding.ABSENT)
+            where = next(host.where for host in lab.hosts if host.name == name)
+            return HostStatus(name, where, HostStanding.ABSENT)
+        where = place(known.address, known.port)
         if not known.made:
             reason = "it was begun and not finished: `labctl lab up` starts over"
-            return HostStatus(name, known.address, HostStanding.STOPPED, reason=reason)
+            return HostStatus(name, where, HostStanding.STOPPED, reason=reason)
         if known.process is None or not self.system.processes.alive(known.process):
             reason = "its process is gone: `labctl lab up` boots it"
-            return HostStatus(name, known.address, HostStanding.STOPPED, reason=reason)
-        pid = known.process.pid
-        if banner(known.address, known.port):
-            return HostStatus(name, known.address, HostStanding.RUNNING, pid, known.since)
-        reason = "its SSH server does not answer"
-        return HostStatus(name, known.address, HostStanding.UNHEALTHY, pid, known.since, reason)
+            return HostStatus(name, where, HostStanding.STOPPED, reason=reason)
+        answers = banner(known.address, known.port)
+        return HostStatus(
+            name,
+            where,
+            HostStanding.RUNNING if answers else HostStanding.UNHEALTHY,
+            known.process.pid,
+            known.since,
+            None if answers else "its SSH server does not answer",
+            known.how,
+        )
 
     # --- all of them
 

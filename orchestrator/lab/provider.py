@@ -39,6 +39,11 @@ class Provider(Protocol):
         """What kind of hosts, in the plural, and what they take."""
         ...
 
+    @property
+    def boot_seconds(self) -> float:
+        """How long a host may take from its start until it is up, on a machine that is busy with others."""
+        ...
+
     def problem(self) -> LabError | None:
         """Why it does not work on this machine, with what mends it; None where it works."""
         ...

@@ -43,12 +43,12 @@ class Recipe:
         text = json.dumps([RECIPE, self.release, self.packages, self.machine])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def command(self, target: Path, mirror: Mirror, apt_options: Path) -> list[str]:
+    def command(self, target: Path, mirror: Mirror, apt_options: Path, form: str = "directory") -> list[str]:
         return [
             "mmdebstrap",
             "--variant=minbase",
             "--mode=root",
-            "--format=directory",
+            f"--format={form}",
             f"--keyring={KEYRING}",
             f"--include={','.join(self.packages)}",
             f"--aptopt={apt_options}",
@@ -93,7 +93,7 @@ class RootfsCache:
         if done.code != 0:
             remove_tree(aside, self.system)
             raise LabError(
-                f"mmdebstrap could not make Debian {recipe.release}: {_reason(log)}", f"Its log: {log}"
+                f"mmdebstrap could not make Debian {recipe.release}: {reason(log)}", f"Its log: {log}"
             )
         _neutral(aside)
         # Durable before it gets its name: a torn tree would be taken for a whole one after a power cut.
@@ -103,7 +103,7 @@ class RootfsCache:
         return self.folder / recipe.digest
 
 
-def _reason(log: Path) -> str:
+def reason(log: Path) -> str:
     """The lines that are errors, of apt's and mmdebstrap's; where there are none, the last."""
     lines = [line.strip() for line in tail(log).splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("E:", "Err:"))]

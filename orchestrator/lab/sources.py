@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from orchestrator.lab.system import System
 from orchestrator.model.errors import LabError
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -119,6 +121,11 @@ def find_mirror(entries: Sequence[Source], root: Path = Path("/")) -> Mirror:
     return Mirror(archive, security)
 
 
+def mirror_for(asked: str | None) -> Mirror:
+    """The one that an inventory names, else the one that this machine's apt uses. Raises LabError where there is none."""
+    return Mirror(asked.rstrip("/")) if asked else find_mirror(read_sources())
+
+
 def _reachable(uris: Sequence[str], root: Path) -> str | None:
     """The first HTTP address; a mirror list in a file (as cloud images have) is looked up."""
     for uri in uris:
@@ -148,6 +155,12 @@ def acquire_options(dump: str, environ: Mapping[str, str]) -> dict[str, str]:
         if value and "://" in value:
             options.setdefault(f"Acquire::{scheme}::Proxy", value)
     return options
+
+
+def apt_options(system: System) -> dict[str, str]:
+    """How apt of this machine gets through."""
+    dump = system.run("apt-config", "dump", "Acquire", check=False).stdout
+    return acquire_options(dump, os.environ)
 
 
 def for_guest(options: Mapping[str, str], gateway: IPv4Address) -> dict[str, str]:

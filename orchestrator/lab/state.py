@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -15,12 +16,22 @@ from orchestrator.lab.system import Identity
 from orchestrator.model.errors import LabError
 
 SCHEMA = 1
-LABS = Path("/var/lib/labctl/lab")
+
+
+def labs_folder(root: bool, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the labs of a user are: those of root with the system's state, else by the XDG base directory specification."""
+    if root:
+        return Path("/var/lib/labctl/lab")
+    given = environ.get("XDG_STATE_HOME", "")
+    return (Path(given) if given.startswith("/") else Path.home() / ".local/state") / "labctl/lab"
+
+
+LABS = labs_folder(os.geteuid() == 0)
 
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """A host that was made, or begun. ``made``: its folder is complete. ``host_key`` is its public key."""
+    """A host that was made, or begun. ``made``: its folder is complete. ``host_key`` is its public key; ``how`` it runs."""
 
     address: str
     port: int
@@ -29,6 +40,7 @@ class HostState:
     host_key: str | None = None
     process: Identity | None = None
     since: str | None = None
+    how: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,20 @@ class Processes:
     def alive(self, identity: Identity | None) -> bool:
         return identity is not None and self.identify(identity.pid) == identity
 
+    def having(self, argument: str) -> list[Identity]:
+        """Processes whose command line has exactly ``argument`` among its words."""
+        found = []
+        for entry in self.proc.iterdir():
+            if not entry.name.isdecimal():
+                continue
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            identity = self.identify(int(entry.name)) if os.fsencode(argument) in words else None
+            found += [identity] if identity else []
+        return found
+
     def children(self, pid: int) -> list[int]:
         """Direct children, the oldest first."""
         numbers = sorted(int(entry.name) for entry in self.proc.iterdir() if entry.name.isdecimal())

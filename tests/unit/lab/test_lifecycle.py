@@ -29,6 +29,7 @@ class FakeProvider:
     port: int
     name: str = "fake"
     summary: str = "pretended hosts"
+    boot_seconds: float = 90.0
     broken: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     did: list[str] = field(default_factory=list)
