@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from jinja2 import ChainableUndefined, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
@@ -176,7 +177,8 @@ def _shown(value: Any) -> Any:
 def _from_text(environment: _Sandboxed, text: str, native: bool = True) -> Compiled:
     tree = environment.parse(text)
     _check(environment, tree)
-    return Compiled(environment.from_string(tree), _native_value if native else _text_value)
+    finish = partial(_native_value, newlines=_newlines_at_end(text)) if native else _text_value
+    return Compiled(environment.from_string(tree), finish)
 
 
 def _from_expression(environment: _Sandboxed, text: str) -> Compiled:
@@ -210,13 +212,17 @@ def _check(environment: _Sandboxed, tree: nodes.Template) -> None:
         )
 
 
-def _native_value(context: _Context, pieces: Iterable[Any]) -> Any:
+def _native_value(context: _Context, pieces: Iterable[Any], newlines: int) -> Any:
+    """``newlines`` stand at the template's end, one of which Jinja2 drops; a text keeps them, as in Ansible."""
     values = list(pieces)
-    if len(values) != 1:
-        return "".join("" if value is None else str(value) for value in values)
-    if isinstance(values[0], Undefined):
-        str(values[0])  # a strict undefined says here what is missing
-    return values[0]
+    value = values[0] if len(values) == 1 else "".join("" if v is None else str(v) for v in values)
+    if isinstance(value, Undefined):
+        str(value)  # a strict undefined says here what is missing
+    return value + "\n" * (newlines - _newlines_at_end(value)) if isinstance(value, str) else value
+
+
+def _newlines_at_end(text: str) -> int:
+    return len(text) - len(text.rstrip("\n"))
 
 
 def _text_value(context: _Context, pieces: Iterable[Any]) -> Any:
