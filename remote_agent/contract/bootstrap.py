@@ -20,7 +20,7 @@ TOO_OLD = 69
 MINIMUM = (3, 11)
 
 PARTS = ("__init__.py", "contract/__init__.py", "contract/steps.py", "contract/wire.py", "host/__init__.py", "host/facts.py",
-         "host/capabilities.py", "runner")  # fmt: skip
+         "host/capabilities.py", "host/installed.py", "host/kvm.py", "host/kernel.py", "runner")  # fmt: skip
 """What travels, below remote_agent: files, and folders with everything in them."""
 
 # Runs on whatever python3 there is, so it must parse on old ones. stdin is read through one buffer from start to end: what

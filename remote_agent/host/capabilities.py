@@ -6,6 +6,10 @@ from __future__ import annotations
 import os
 import sys
 
+from remote_agent.host import kernel
+from remote_agent.host.installed import installed
+from remote_agent.host.kvm import kvm
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -23,6 +27,13 @@ def capabilities(root: str = "/") -> dict[str, Any]:
         "libc": libc(root),
         "python": python_tags(),
         "kvm": kvm(os.path.join(root, "dev/kvm")),
+        "modules": kernel.modules(root, os.uname().release),
+        "user_namespaces": kernel.user_namespaces(root),
+        "seccomp": kernel.seccomp(root),
+        "free_mb": kernel.room(root),
+        "services": kernel.services(root),
+        "noise": kernel.noise(root),
+        **installed(root),
         "boot_id": read_text(root, "proc/sys/kernel/random/boot_id").strip() or None,
         "machine_id": _hashed(read_text(root, "etc/machine-id").strip()),
     }
@@ -106,15 +117,6 @@ def python_tags() -> dict[str, str]:
     """In the words of wheels: version "3.13.5", tag "cp313" (with "t" where it has no GIL), platform "linux_x86_64"."""
     tag = f"cp{sys.version_info[0]}{sys.version_info[1]}{sys.abiflags.replace('d', '')}"
     return {"version": sys.version.split()[0], "tag": tag, "platform": f"linux_{os.uname().machine}"}
-
-
-def kvm(device: str) -> dict[str, bool]:
-    """An existing device proves little, and even an openable one not that a guest runs."""
-    try:
-        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
-    except OSError:
-        return {"exists": os.path.exists(device), "openable": False}
-    return {"exists": True, "openable": True}
 
 
 def _hashed(machine_id: str) -> str | None:

@@ -123,13 +123,6 @@ def test_the_oom_score_is_only_tried_in_a_child() -> None:
     assert Path("/proc/self/oom_score_adj").read_text() == before
 
 
-def test_kvm_is_opened_and_not_believed(tmp_path: Path) -> None:
-    assert capabilities.kvm(str(tmp_path / "no")) == {"exists": False, "openable": False}
-    assert capabilities.kvm(str(tmp_path)) == {"exists": True, "openable": False}
-    (tmp_path / "kvm").touch()
-    assert capabilities.kvm(str(tmp_path / "kvm")) == {"exists": True, "openable": True}
-
-
 def test_this_machine() -> None:
     found = facts.gather(environ={"HOME": "/x", "SECRET_TOKEN": "y"})
     assert found["kernel"] == platform.release() and found["env"] == {"HOME": "/x"}
