@@ -44,7 +44,7 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
         return ModuleResult(False, {"dest": str(dest)}, f"skipped, since {creates} exists", skipped=True)
     if not dest.is_dir():
         if context.check:  # a step before this one would have made it
-            return ModuleResult(True, {"dest": str(dest)}, f"The folder {dest} does not exist yet.")
+            return ModuleResult(True, {"dest": str(dest)}, f"would be unpacked into {dest}")
         raise ModuleFailure(f"The destination {dest} is no folder.", {"dest": str(dest)})
     archive = _open(args, context, dest)
     names, differing = _compare(archive)
