@@ -38,7 +38,8 @@ def up(inventory: Path) -> int:
 
     with lab_progress() as progress:
         result = lab_up(inventory, progress)
-    return _report(result, f"{len(result.hosts)} hosts are up: labctl ping {inventory}")
+    count = "1 host is" if len(result.hosts) == 1 else f"{len(result.hosts)} hosts are"
+    return _report(result, f"{count} up: labctl ping {inventory}")
 
 
 @lab.command()
@@ -87,27 +88,57 @@ def ssh(host: str, command: tuple[str, ...], option: Path | None) -> None:
 
 
 @lab.command()
+@inventory_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where; .qcow2 (compressed) or .raw.  [default: labhost-RELEASE-ARCHITECTURE.qcow2]",
+)
+def image(inventory: Path, output: Path | None) -> int:
+    """Keep the disk of the lab's virtual machines as the standard image of a lab host, without any key, for others to boot."""
+    from orchestrator.pipeline.lab import lab_image
+
+    with lab_progress() as progress:
+        written = lab_image(inventory, output, progress)
+    for what, path in written.files.items():
+        click.echo(f"{what}: {path}")
+    click.echo(f"Boot it, in {written.files['disk'].resolve().parent}: {written.boot}")
+    click.echo(written.login)
+    return 0
+
+
+@lab.command()
 @click.option("--hosts", type=click.IntRange(min=1), default=2, show_default=True, help="How many.")
-@click.option("--provider", default="container", show_default=True, help="What kind of host.")
+@click.option("--provider", help="container or vm; else the best that works on this machine.")
 @click.option(
     "--file",
     "path",
     type=click.Path(path_type=Path),
     help="Where; else the first free inventories/labN.yaml.",
 )
-def new(hosts: int, provider: str, path: Path | None) -> None:
-    """Write an inventory for a new lab, with a bridge and a subnet that are free."""
+def new(hosts: int, provider: str | None, path: Path | None) -> None:
+    """Write an inventory for a new lab, with a bridge and a subnet, or with ports, that are free."""
     from orchestrator.lab.fresh import write_new
     from orchestrator.lab.lifecycle import PROVIDERS
+    from orchestrator.lab.provider import choose
     from orchestrator.lab.system import System
 
-    if provider not in PROVIDERS:
+    if provider is not None and provider not in PROVIDERS:
         raise click.BadParameter(f"there is: {', '.join(PROVIDERS)}.", param_hint="--provider")
+    system = System()
+    if provider is None:
+        chosen = choose(None, PROVIDERS, system)
+        provider = chosen.provider.name
+        click.echo(f"provider {provider}: {chosen.why}", err=True)
     path = path or next(
         p for n in range(2, 10_000) if not (p := DEFAULT_INVENTORY.with_stem(f"lab{n}")).exists()
     )
-    number = write_new(path, hosts, provider, System())
-    click.echo(f"{path}: {hosts} hosts in 10.231.{number}.0/24. Make them: labctl lab up {path}")
+    number = write_new(path, hosts, provider, system)
+    where = f"at 127.0.0.1, ports from {number}" if provider == "vm" else f"in 10.231.{number}.0/24"
+    click.echo(
+        f"{path}: {'1 host' if hosts == 1 else f'{hosts} hosts'} {where}. Make them: labctl lab up {path}"
+    )
 
 
 def _report(result: LabResult, success: str) -> int:

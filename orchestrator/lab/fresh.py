@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new inventory for a lab, with a bridge and a subnet that nothing here uses."""
+"""A new inventory for a lab, with a bridge and a subnet, or with ports, that nothing here uses."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
+from textwrap import indent
 
 from orchestrator.lab.system import System, json_of
+from orchestrator.lab.vm import port_is_free
 from orchestrator.model.errors import LabError, UsageError
 
 TEMPLATE = """\
@@ -24,11 +26,9 @@ all:
     labctl_lab:
       provider: {provider}
       release: trixie
-      bridge: {bridge}
-      subnet: 10.231.{number}.0/24
-      gateway: 10.231.{number}.1
-  hosts:
-"""
+{settings}  hosts:
+{hosts}"""
+FIRST_PORT = 10231
 MOST_HOSTS = 200
 
 
@@ -63,27 +63,57 @@ def networks_described(folder: Path) -> list[IPv4Network]:
     return [IPv4Network(text, strict=False) for text in found]
 
 
+def ports_described(folder: Path) -> set[int]:
+    """Those of the other inventories in ``folder``, whether they are up or not."""
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(folder.glob("*.y*ml"))]
+    return {int(text) for text in re.findall(r"ansible_port:\s*[\"']?(\d+)", "\n".join(texts))}
+
+
+def free_ports(count: int, described: set[int], first: int = FIRST_PORT) -> int:
+    """P so that P and the ports after it are free on loopback, ``count`` in all. Raises LabError."""
+    for start in range(first, 32_768 - count, 10):
+        wanted = range(start, start + count)
+        if not described & set(wanted) and all(port_is_free("127.0.0.1", port) for port in wanted):
+            return start
+    raise LabError("No ports are free on this machine's loopback.", "Write ansible_port by hand.")
+
+
 def inventory_text(path: Path, hosts: int, provider: str, number: int, keys: str | None = None) -> str:
-    """The inventory for ``path``; ``keys`` is the folder of its keys, relative to the inventory's."""
+    """The inventory for ``path``; ``keys`` is the folder of its keys, relative to the inventory's.
+
+    ``number`` is that of the subnet (container), or the first port (vm).
+    """
     if not 1 <= hosts <= MOST_HOSTS:
         raise UsageError(f"A lab has 1 to {MOST_HOSTS} hosts, not {hosts}.")
-    head = TEMPLATE.format(
+    forwarded = provider == "vm"
+    settings = (
+        "memory: 4096\ncpus: 2\ndisk: 20G\n"
+        if forwarded
+        else f"bridge: labctl{number}\nsubnet: 10.231.{number}.0/24\ngateway: 10.231.{number}.1\n"
+    )
+    where = [
+        f"ansible_host: 127.0.0.1\n      ansible_port: {number + index}"
+        if forwarded
+        else f"ansible_host: 10.231.{number}.{11 + index}"
+        for index in range(hosts)
+    ]
+    return TEMPLATE.format(
         count="One Debian host" if hosts == 1 else f"{hosts} Debian hosts",
         name=path,
         keys=keys or f"../.labctl/lab/{path.stem}",
         provider=provider,
-        bridge=f"labctl{number}",
-        number=number,
+        settings=indent(settings, "      "),
+        hosts="".join(
+            f"    {path.stem}-{index}:\n      {each}\n" for index, each in enumerate(where, start=1)
+        ),
     )
-    rows = [
-        f"    {path.stem}-{index}:\n      ansible_host: 10.231.{number}.{10 + index}\n"
-        for index in range(1, hosts + 1)
-    ]
-    return head + "".join(rows)
 
 
 def write_new(path: Path, hosts: int, provider: str, system: System) -> int:
-    """Write it where nothing is yet; give the number of its subnet. Raises UsageError: the file is there, or misnamed."""
+    """Write it where nothing is yet; give the number of its subnet, or its first port.
+
+    Raises UsageError: the file is there, or misnamed.
+    """
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,25}[a-z0-9])?", path.stem) or path.suffix not in (
         ".yaml",
         ".yml",
@@ -92,8 +122,11 @@ def write_new(path: Path, hosts: int, provider: str, system: System) -> int:
             f"{path} cannot be a lab's inventory: it names the lab.",
             "Use lower-case letters, digits and hyphens, and end in .yaml.",
         )
-    used = [*networks_here(system), *networks_described(path.parent)]
-    number = free_number(used, links_here(system))
+    if provider == "vm":
+        number = free_ports(hosts, ports_described(path.parent))
+    else:
+        used = [*networks_here(system), *networks_described(path.parent)]
+        number = free_number(used, links_here(system))
     text = inventory_text(path, hosts, provider, number)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

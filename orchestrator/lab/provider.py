@@ -97,20 +97,23 @@ Factory = Callable[[System], Provider]
 
 
 def choose(asked: str | None, factories: Mapping[str, Factory], system: System) -> Chosen:
-    """The provider that is asked for, else the first that works here. Raises LabError with the reason of each that does not."""
+    """The provider that is asked for, else the first that works here: ``factories`` has the best first.
+
+    Raises LabError with the reason of each that does not.
+    """
     if asked is not None:
         if asked not in factories:
             raise LabError(f"There is no lab provider '{asked}'.", f"There is: {', '.join(factories)}.")
         provider = factories[asked](system)
         if problem := provider.problem():
             raise problem
-        return Chosen(provider, "as the inventory says")
+        return Chosen(provider, "as it was asked for")
     problems: list[LabError] = []
     for factory in factories.values():
         provider = factory(system)
         problem = provider.problem()
         if problem is None:
-            return Chosen(provider, f"the inventory names none, and {provider.summary} work here")
+            return Chosen(provider, f"{provider.summary} are the best that work here")
         problems.append(problem)
     raise LabError(
         "No kind of lab host works here: " + " ".join(problem.message for problem in problems),

@@ -27,7 +27,7 @@ from orchestrator.lab.guest import Entry, Furniture, own_files
 from orchestrator.lab.keys import host_pattern, make_key, public_key
 from orchestrator.lab.provider import Site
 from orchestrator.lab.state import HostState, with_host
-from orchestrator.lab.system import Identity, System, find_tool, last_lines, tail
+from orchestrator.lab.system import Identity, Progress, System, find_tool, last_lines, tail
 from orchestrator.model.errors import LabError
 from orchestrator.model.lab import LabHost, LabSpec
 
@@ -138,19 +138,18 @@ class VmProvider:
             if not self._running(site, host.name):
                 _refuse_taken_port(host, site.lab)
         if any(self._made(site, host.name) is None for host in site.lab.hosts):
-            self.base_disk(site)
+            self.base_disk(site.lab, site.progress)
 
     def close(self, site: Site, *, last: bool) -> None:
         """Nothing: virtual machines share only the cached disk."""
 
-    def base_disk(self, site: Site) -> BaseDisk:
+    def base_disk(self, lab: LabSpec, progress: Progress) -> BaseDisk:
         """The disk that every host of the lab begins with."""
-        recipe = disk_recipe(site.lab.release, self.architecture, site.lab.packages)
+        recipe = disk_recipe(lab.release, self.architecture, lab.packages)
         cache = DiskCache(self.cache, self.system, self.root_user)
         if not cache.find(recipe):
-            what = f"making the disk of Debian {site.lab.release} (once; about a minute)"
-            site.progress(site.lab.name, what)
-        return cache.ensure(recipe, sources.mirror_for(site.lab.mirror), sources.apt_options(self.system))
+            progress(lab.name, f"making the disk of Debian {lab.release} (once; about a minute)")
+        return cache.ensure(recipe, sources.mirror_for(lab.mirror), sources.apt_options(self.system))
 
     @property
     def architecture(self) -> qemu.Architecture:
@@ -176,7 +175,7 @@ class VmProvider:
             return False
         fresh = HostState(str(host.address), host.port, site.lab.release)
         site.state.update(lambda state: with_host(state, host.name, fresh))
-        base = self.base_disk(site)
+        base = self.base_disk(site.lab, site.progress)
         self._kill(site, host.name)
         remove_tree(place.folder, self.system)
         place.folder.mkdir(mode=0o700, parents=True)

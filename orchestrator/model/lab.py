@@ -129,7 +129,11 @@ class LabResult:
 
 @dataclass(frozen=True, slots=True)
 class LabImage:
-    """What `lab image` wrote: ``files`` by what they are (disk, kernel, initrd, description); ``boot`` is a shell's line."""
+    """What `lab image` wrote: ``files`` by what they are (disk, kernel, initrd, description).
+
+    ``boot`` is a shell's line that boots it, ``login`` says how to get in.
+    """
 
     files: Mapping[str, Path]
     boot: str
+    login: str

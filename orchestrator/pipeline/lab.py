@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.lab.image import write_image
 from orchestrator.lab.lifecycle import Labs
-from orchestrator.lab.system import Progress
+from orchestrator.lab.system import Progress, System
 from orchestrator.load.inventory import load_inventory
 from orchestrator.load.lab import lab_spec
 from orchestrator.model.errors import LabError
-from orchestrator.model.lab import LabHost, LabResult, LabSpec, LabStatus
+from orchestrator.model.lab import LabHost, LabImage, LabResult, LabSpec, LabStatus
 
 
 def read_lab(inventory: Path) -> LabSpec:
@@ -31,6 +32,11 @@ def lab_down(inventory: Path, progress: Progress, labs: Labs | None = None) -> L
 def lab_status(inventory: Path, labs: Labs | None = None) -> LabStatus:
     """Raises ConfigError, LabError."""
     return (labs or Labs()).status(read_lab(inventory))
+
+
+def lab_image(inventory: Path, output: Path | None, progress: Progress) -> LabImage:
+    """Write the disk that the inventory's virtual machines begin with. Raises ConfigError, LabError."""
+    return write_image(read_lab(inventory), output, System(), progress)
 
 
 def ssh_command(inventory: Path, name: str, command: tuple[str, ...]) -> list[str]:
