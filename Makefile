@@ -53,9 +53,12 @@ LOCK = --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --build
 	@touch $@
 
 .venv/dev: .venv/labctl requirements-dev.lock
-	tools/system-packages '/usr/sbin/sshd openssh-server'
+	tools/system-packages '/usr/sbin/sshd openssh-server' 'qemu-system-$(shell uname -m) $(QEMU)' 'qemu-img qemu-utils' \
+		'/usr/sbin/mke2fs e2fsprogs'
 	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
+
+QEMU = $(if $(filter aarch64,$(shell uname -m)),qemu-system-arm,qemu-system-x86)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two real hosts for all lab tests of a session, on a bridge and subnet of their own."""
+"""Real hosts for all lab tests of a session: two on a bridge and subnet of their own, one virtual machine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.lab.container import ContainerProvider
-from orchestrator.lab.fresh import free_number, inventory_text, links_here, networks_here
+from orchestrator.lab.fresh import free_number, free_ports, inventory_text, links_here, networks_here
 from orchestrator.lab.lifecycle import Labs
 from orchestrator.lab.system import System
+from orchestrator.lab.vm import VmProvider
+from orchestrator.model.errors import LabError
 from orchestrator.model.lab import LabSpec
 from orchestrator.pipeline.lab import lab_down, lab_up, read_lab
 
@@ -41,12 +43,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def lab_possible() -> None:
     """Skips with the reason where no lab can be made; fails there, where tests must not be skipped."""
-    problem = ContainerProvider.of_machine(System()).problem()
+    _demand(ContainerProvider.of_machine(System()).problem())
+
+
+def vm_possible() -> None:
+    """As `lab_possible`, for virtual machines. A test asks it through the fixtures below."""
+    _demand(VmProvider.of_machine(System()).problem())
+
+
+def _demand(problem: LabError | None) -> None:
     if problem is None:
         return
     if os.environ.get("CI") == "true" or os.environ.get("LABCTL_LAB_TESTS") == "1":
         pytest.fail(f"lab tests must run here, and cannot: {problem}", pytrace=False)
     pytest.skip(str(problem))
+
+
+def write_vm_inventory(folder: Path, name: str, hosts: int = 1) -> Path:
+    """An inventory of virtual machines that are nobody's: the lab's name and ports are free on this machine."""
+    path = folder / f"{name}.yaml"
+    # Far from where `labctl lab new` begins, and not where a session at the same time does.
+    port = free_ports(hosts, set(), 12_000 + os.getpid() % 1000 * 10)
+    path.write_text(inventory_text(path, hosts, "vm", port, keys=f".labctl/lab/{name}"))
+    return path
 
 
 def write_inventory(folder: Path, name: str, hosts: int = 2) -> Path:
@@ -70,6 +89,31 @@ def own_inventory(tmp_path: Path) -> Iterator[Path]:
     yield path
     removed = lab_down(path, quiet)
     assert removed is None or removed.ok, removed
+
+
+@pytest.fixture
+def own_vm_inventory(tmp_path: Path) -> Iterator[Path]:
+    """As `own_inventory`, of one virtual machine."""
+    vm_possible()
+    path = write_vm_inventory(tmp_path, f"ownvm{os.getpid()}-{next(_COUNT)}")
+    yield path
+    removed = lab_down(path, quiet)
+    assert removed is None or removed.ok, removed
+
+
+@pytest.fixture(scope="session")
+def vm_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabOfTests]:
+    """One virtual machine that is up for the whole session (emulated: a minute or two until it is), and gone after it."""
+    vm_possible()
+    inventory = write_vm_inventory(tmp_path_factory.mktemp("vm"), f"vm{os.getpid()}")
+    labs = Labs()
+    try:
+        result = lab_up(inventory, quiet, labs)
+        assert result.ok, result
+        yield LabOfTests(inventory, read_lab(inventory))
+    finally:
+        removed = lab_down(inventory, quiet, labs)
+    assert removed is not None and removed.ok, removed
 
 
 @pytest.fixture(scope="session")

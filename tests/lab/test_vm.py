@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A virtual machine, for real: what it offers, that it heals, that a killed `up` is found, and that nothing is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.lab.state import LABS, StateFile
+from orchestrator.lab.system import Processes
+from orchestrator.lab.vm import port_is_free
+from orchestrator.model.lab import HostStanding
+from orchestrator.pipeline.lab import lab_status, read_lab
+from tests.lab.conftest import LabOfTests
+from tests.lab.test_lab_hosts import labctl, ssh
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def left(own_vm_inventory: Path) -> Callable[[], list[str]]:
+    """Asks what of the lab is on this machine: processes, folders, locks, keys, a port that is taken."""
+    spec = read_lab(own_vm_inventory)
+
+    def ask() -> list[str]:
+        folders = [str(path) for base in (LABS, Path("/run/lock")) for path in base.glob(f"*{spec.name}*")]
+        keys = [str(path) for path in own_vm_inventory.parent.glob(".labctl/**/*")]
+        pids = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+        running = [pid for pid in pids if f"labctl-{spec.name}." in _command_line(pid)]
+        taken = [host.where for host in spec.hosts if not port_is_free(str(host.address), host.port)]
+        return [*folders, *keys, *running, *taken]
+
+    return ask
+
+
+def _command_line(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text() if Processes().identify(int(pid)) else ""
+    except OSError:
+        return ""
+
+
+def test_it_is_reached_and_is_what_no_container_is(vm_lab: LabOfTests) -> None:
+    assert labctl("ping", str(vm_lab.inventory)).returncode == 0
+    answer = labctl("facts", "--json", str(vm_lab.inventory))
+    assert answer.returncode == 0, answer.stderr
+    facts = json.dumps(json.loads(answer.stdout))
+    assert '"cap_sys_resource": true' in facts
+    assert '"cgroup_version": 2' in facts or '"version": 2' in facts, facts[:3000]
+    name = vm_lab.spec.hosts[0].name
+    # A kernel of its own, with modules that load; the disk has grown to its size; nothing has failed.
+    said = ssh(
+        vm_lab.inventory,
+        name,
+        "modprobe -a overlay bridge veth && systemctl is-system-running; df --output=size -BG /",
+    )
+    assert said.split()[0] == "running"
+    assert int(said.split()[-1].rstrip("G")) > 15
+    row = lab_status(vm_lab.inventory).hosts[0]
+    assert row.how is not None and row.how.startswith(("emulated: ", "accelerated by KVM"))
+
+
+def test_a_killed_up_and_a_killed_machine_heal_and_go_without_a_trace(
+    own_vm_inventory: Path, left: Callable[[], list[str]]
+) -> None:
+    assert left() == []
+    command = [sys.executable, "-m", "orchestrator.cli.main", "lab", "up", str(own_vm_inventory)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as up:
+        assert up.stderr is not None
+        assert any("emulated" in line or "KVM" in line for line in up.stderr)
+        os.kill(up.pid, signal.SIGKILL)
+    assert left() != []
+    healed = labctl("lab", "up", str(own_vm_inventory))
+    assert healed.returncode == 0, healed.stderr
+
+    name = read_lab(own_vm_inventory).hosts[0].name
+    state = StateFile.of(own_vm_inventory.stem).read()
+    assert state is not None and state.hosts[name].process is not None
+    os.kill(state.hosts[name].process.pid, signal.SIGKILL)
+    assert lab_status(own_vm_inventory).hosts[0].standing == HostStanding.STOPPED
+
+    down = labctl("lab", "down", str(own_vm_inventory))
+    assert down.returncode == 0, down.stderr
+    assert left() == []
