@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from orchestrator.lab.cgroups import Cgroups
 from orchestrator.lab.files import remove_tree
 from orchestrator.lab.keys import public_key
 from orchestrator.lab.network import Network, network_of
-from orchestrator.lab.provider import Site
+from orchestrator.lab.provider import Site, process_alive
 from orchestrator.lab.rootfs import Recipe, RootfsCache
 from orchestrator.lab.state import LABS, HostState, StateFile, with_host
 from orchestrator.lab.system import Identity, System, find_tool, last_lines, tail
@@ -79,9 +79,10 @@ def place_of(site: Site, name: str) -> Place:
     return Place(site.state.path.parent / name, f"labctl-{site.lab.name}.{name}")
 
 
-def nspawn_command(place: Place, hostname: str) -> list[str]:
-    """systemd-nspawn in the host's network namespace."""
+def nspawn_command(place: Place, hostname: str, shared: Sequence[tuple[Path, str]] = ()) -> list[str]:
+    """systemd-nspawn in the host's network namespace. ``shared``: folders of this machine, and where the host sees them."""
     binds = [f"--bind={device}" for device in DEVICES if device.exists()]
+    binds += [f"--bind={folder}:{inside}" for folder, inside in shared]
     return [
         *("nsenter", f"--net={place.namespace}", "env", *ENVIRONMENT),
         *("systemd-nspawn", "--quiet", f"--directory={place.root}", "--boot"),
@@ -181,7 +182,7 @@ class ContainerProvider:
         self.network.attach(place.namespace, host, site.lab)
         return True
 
-    def boot(self, site: Site, host: LabHost) -> Identity:
+    def boot(self, site: Site, host: LabHost) -> None:
         place = place_of(site, host.name)
         # Whatever is left belongs to a host that has died.
         self._clear(place)
@@ -189,7 +190,10 @@ class ContainerProvider:
         place.log.unlink(missing_ok=True)
         place.pid_file.unlink(missing_ok=True)
         place.log.touch()
-        command = [*self.cgroups.launcher(place.machine, place.pid_file), *nspawn_command(place, host.name)]
+        command = [
+            *self.cgroups.launcher(place.machine, place.pid_file),
+            *nspawn_command(place, host.name, site.lab.binds),
+        ]
         self.system.run(*command, log=place.log)
         if not self.system.clock.wait_until(place.pid_file.exists, 10.0, 0.02):
             raise LabError(
@@ -202,7 +206,9 @@ class ContainerProvider:
             )
         now = datetime.now(UTC).isoformat(timespec="seconds")
         site.state.update_host(host.name, lambda known: replace(known, process=identity, since=now))
-        return identity
+
+    def alive(self, site: Site, name: str) -> bool:
+        return process_alive(site, name)
 
     def booting(self, site: Site, host: LabHost) -> str | None:
         leader = self._leader(site, host.name)

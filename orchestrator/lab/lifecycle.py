@@ -89,14 +89,15 @@ class Labs:
 
     def status(self, lab: LabSpec) -> LabStatus:
         """How each host stands: those of the inventory, then those that are only here."""
-        state = self._site(lab, _silent).state.read()
+        site = self._site(lab, _silent)
+        state = site.state.read()
         if state is None:
             rows = [HostStatus(host.name, host.where, HostStanding.ABSENT) for host in lab.hosts]
             return LabStatus(lab.name, lab.inventory, None, tuple(rows))
         names = dict.fromkeys([*(host.name for host in lab.hosts), *state.hosts])
-        return LabStatus(
-            lab.name, lab.inventory, state.provider, tuple(self._standing(lab, state, name) for name in names)
-        )
+        provider = self._provider(state.provider)
+        rows = [self._standing(site, provider, state, name) for name in names]
+        return LabStatus(lab.name, lab.inventory, state.provider, tuple(rows))
 
     # --- up
 
@@ -138,7 +139,7 @@ class Labs:
         def raise_host(name: str) -> str:
             host = hosts[name]
             made = provider.make(site, host)
-            if not made and self._alive(site, name):
+            if not made and provider.alive(site, name):
                 if self._wait_ready(site, provider, host, provider.boot_seconds * HEALTH_SHARE) is None:
                     site.progress(name, f"already up at {host.where}")
                     return "untouched"
@@ -161,7 +162,7 @@ class Labs:
         lacking: list[str | None] = [None]
 
         def ready() -> bool:
-            if not self._alive(site, host.name):
+            if not provider.alive(site, host.name):
                 raise LabError(
                     f"{host.name} ended while it booted.",
                     f"What it said: {site.state.path.parent / host.name / 'boot.log'}",
@@ -239,24 +240,30 @@ class Labs:
 
     # --- status
 
-    def _standing(self, lab: LabSpec, state: LabState, name: str) -> HostStatus:
+    def _provider(self, name: str) -> Provider:
+        """To ask, not to work with: whether it works here does not matter. Raises LabError where there is none of that name."""
+        if name not in self.providers:
+            raise LabError(f"There is no lab provider '{name}'.", f"There is: {', '.join(self.providers)}.")
+        return self.providers[name](self.system)
+
+    def _standing(self, site: Site, provider: Provider, state: LabState, name: str) -> HostStatus:
         known = state.hosts.get(name)
         if known is None:
-            where = next(host.where for host in lab.hosts if host.name == name)
+            where = next(host.where for host in site.lab.hosts if host.name == name)
             return HostStatus(name, where, HostStanding.ABSENT)
         where = place(known.address, known.port)
         if not known.made:
             reason = "it was begun and not finished: `labctl lab up` starts over"
             return HostStatus(name, where, HostStanding.STOPPED, reason=reason)
-        if known.process is None or not self.system.processes.alive(known.process):
-            reason = "its process is gone: `labctl lab up` boots it"
+        if not provider.alive(site, name):
+            reason = "it does not run: `labctl lab up` boots it"
             return HostStatus(name, where, HostStanding.STOPPED, reason=reason)
         answers = banner(known.address, known.port)
         return HostStatus(
             name,
             where,
             HostStanding.RUNNING if answers else HostStanding.UNHEALTHY,
-            known.process.pid,
+            known.process.pid if known.process else None,
             known.since,
             None if answers else "its SSH server does not answer",
             known.how,
@@ -270,10 +277,6 @@ class Labs:
     def _lock(self, lab: LabSpec) -> AbstractContextManager[int]:
         path = self.locks / f"labctl-lab-{lab.name}.lock"
         return locked(path, f"the lab {lab.name}", self.system.clock, LOCK_SECONDS, keep=False)
-
-    def _alive(self, site: Site, name: str) -> bool:
-        state = site.state.read()
-        return bool(state and name in state.hosts and self.system.processes.alive(state.hosts[name].process))
 
     def _refuse_stranger(self, lab: LabSpec, state: LabState) -> None:
         """A lab belongs to one inventory file, as long as that exists."""

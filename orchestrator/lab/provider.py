@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.lab.state import StateFile
-from orchestrator.lab.system import Identity, Progress, System
+from orchestrator.lab.system import Progress, System
 from orchestrator.model.errors import LabError
 from orchestrator.model.lab import LabHost, LabSpec
 
@@ -56,8 +56,12 @@ class Provider(Protocol):
         """Make the host, all that can be before it boots; False where it was there."""
         ...
 
-    def boot(self, site: Site, host: LabHost) -> Identity:
-        """Start it; give the process that it lives and ends with, already recorded."""
+    def boot(self, site: Site, host: LabHost) -> None:
+        """Start it, and record that in its state: since when, how, and the process that it lives and ends with, if it has one here."""
+        ...
+
+    def alive(self, site: Site, name: str) -> bool:
+        """Whether what `boot` started still runs, whatever state the system inside is in. Asked ten times a second."""
         ...
 
     def booting(self, site: Site, host: LabHost) -> str | None:
@@ -83,6 +87,13 @@ class Provider(Protocol):
     def close(self, site: Site, *, last: bool) -> None:
         """Take away what `open` made; ``last``: no other lab is up on this machine. The image stays cached."""
         ...
+
+
+def process_alive(site: Site, name: str) -> bool:
+    """`alive` of hosts that are a process of this machine."""
+    state = site.state.read()
+    known = state.hosts.get(name) if state else None
+    return bool(known and site.system.processes.alive(known.process))
 
 
 @dataclass(frozen=True, slots=True)

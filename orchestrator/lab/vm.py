@@ -25,7 +25,7 @@ from orchestrator.lab.disk import ENTER_NAMESPACE, BaseDisk, DiskCache, disk_rec
 from orchestrator.lab.files import remove_tree
 from orchestrator.lab.guest import Entry, Furniture, own_files
 from orchestrator.lab.keys import host_pattern, make_key, public_key
-from orchestrator.lab.provider import Site
+from orchestrator.lab.provider import Site, process_alive
 from orchestrator.lab.state import HostState, with_host
 from orchestrator.lab.system import Identity, Progress, System, find_tool, last_lines, tail
 from orchestrator.model.errors import LabError
@@ -194,7 +194,7 @@ class VmProvider:
         site.state.update_host(host.name, lambda known: replace(known, made=True, host_key=key))
         return True
 
-    def boot(self, site: Site, host: LabHost) -> Identity:
+    def boot(self, site: Site, host: LabHost) -> None:
         place, accelerator = place_of(site, host.name), self.accelerator()
         # Whatever is left belongs to a host that has died.
         self._kill(site, host.name)
@@ -223,7 +223,9 @@ class VmProvider:
         site.state.update_host(
             host.name, lambda known: replace(known, process=identity, since=now, how=accelerator.how)
         )
-        return identity
+
+    def alive(self, site: Site, name: str) -> bool:
+        return process_alive(site, name)
 
     def booting(self, site: Site, host: LabHost) -> str | None:
         command = [

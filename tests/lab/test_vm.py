@@ -82,8 +82,9 @@ def test_a_killed_up_and_a_killed_machine_heal_and_go_without_a_trace(
 
     name = read_lab(own_vm_inventory).hosts[0].name
     state = StateFile.of(own_vm_inventory.stem).read()
-    assert state is not None and state.hosts[name].process is not None
-    os.kill(state.hosts[name].process.pid, signal.SIGKILL)
+    process = state.hosts[name].process if state else None
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
     assert lab_status(own_vm_inventory).hosts[0].standing == HostStanding.STOPPED
 
     down = labctl("lab", "down", str(own_vm_inventory))

@@ -202,9 +202,11 @@ def test_what_a_killed_host_left_is_cleared_before_it_boots_again(
         return None
 
     executor.answers.append(starts)
-    identity = provider.boot(Site(LAB, state, provider.system, lambda who, what, /: None), HOST)
-    assert identity.pid == os.getpid()
+    site = Site(LAB, state, provider.system, lambda who, what, /: None)
+    provider.boot(site, HOST)
     recorded = state.read()
-    assert recorded is not None and recorded.hosts["one"].process == identity
+    assert recorded is not None
+    assert recorded.hosts["one"].process == provider.system.processes.identify(os.getpid())
+    assert provider.alive(site, "one")
     removed = [argv[-1] for argv in executor.ran if argv[0] == "rm"]
     assert removed == [str(leaves / "labctl-lab.one")]

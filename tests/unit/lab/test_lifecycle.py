@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.lab.lifecycle import Labs, banner
-from orchestrator.lab.provider import Site
+from orchestrator.lab.provider import Site, process_alive
 from orchestrator.lab.state import HostState, StateFile, with_host
-from orchestrator.lab.system import Identity, System
+from orchestrator.lab.system import System
 from orchestrator.model.errors import LabError
 from orchestrator.model.lab import HostStanding, LabHost, LabSpec
 
@@ -51,12 +51,14 @@ class FakeProvider:
         site.state.update(lambda state: with_host(state, host.name, made))
         return True
 
-    def boot(self, site: Site, host: LabHost) -> Identity:
+    def boot(self, site: Site, host: LabHost) -> None:
         identity = site.system.processes.identify(os.getpid())
         assert identity is not None
         self.did.append(f"boot {host.name}")
         site.state.update_host(host.name, lambda known: replace(known, process=identity, since="now"))
-        return identity
+
+    def alive(self, site: Site, name: str) -> bool:
+        return process_alive(site, name)
 
     def booting(self, site: Site, host: LabHost) -> str | None:
         return None

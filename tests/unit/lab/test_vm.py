@@ -315,11 +315,13 @@ def test_a_machine_that_starts_is_recorded_with_how_it_runs(
         return None
 
     executor.answers.append(starts)
-    identity = provider.boot(site, HOST)
-    assert identity.pid == os.getpid()
+    assert not provider.alive(site, "one")
+    provider.boot(site, HOST)
     state = site.state.read()
     assert state is not None
-    assert (state.hosts["one"].process, state.hosts["one"].how) == (identity, "emulated: why")
+    me = site.system.processes.identify(os.getpid())
+    assert (state.hosts["one"].process, state.hosts["one"].how) == (me, "emulated: why")
+    assert provider.alive(site, "one")
 
 
 def test_a_machine_that_does_not_start_says_qemus_reason(
