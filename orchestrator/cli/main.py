@@ -28,6 +28,7 @@ VERBS = (
     Verb("lab", "lab", "Make, inspect and remove the local Debian hosts that an inventory describes."),
     Verb("ping", "ping", "Say which hosts answer, and how fast."),
     Verb("facts", "facts", "Show what labctl learns of a host before it decides anything."),
+    Verb("doctor", "doctor", "Say what each host can run, what not, and why."),
     Verb("provision", "provision", "Bring hosts to the state that the playbooks describe."),
     Verb("list", "list", "List suites, benchmarks and metrics."),
     Verb("run", "run", "Execute a suite on hosts and follow it."),
@@ -36,6 +37,7 @@ VERBS = (
     Verb("cancel", "cancel", "End a run, and clean up on its hosts."),
     Verb("fetch", "fetch", "Pull the journals of a run from its hosts."),
     Verb("report", "report", "Say what a run showed: terminal and self-contained HTML."),
+    Verb("clean", "clean", "Take what runs left behind, or with --purge everything, off hosts."),
     Verb("conduct", "run", "Own a run (started by `labctl run` and `labctl attach`).", hidden=True),
 )
 
