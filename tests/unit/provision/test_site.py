@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import tomllib
@@ -281,7 +282,10 @@ def test_pods_network_takes_no_xtables_lock(tmp_path: Path) -> None:
         (("Switch to this build of containerd",), 1),
         (("Configure containerd", "Describe containerd's service"), 1),
         (("Unpack the artifacts",), 1),  # containerd's own files among them
-        (("Switch to this build of each", "Switch to this build of crictl", "Write the settings"), 0),
+        (
+            ("Switch to this build of each", "Switch to this build of the CNI plugins", "Write the settings"),
+            0,
+        ),
     ],
 )
 def test_containerd_restarts_only_for_what_it_reads_itself(
@@ -303,6 +307,21 @@ def test_crictl_needs_no_option(tmp_path: Path) -> None:
     socket = "unix:///run/containerd/containerd.sock"
     assert (config["runtime-endpoint"], config["image-endpoint"]) == (socket, socket)
     assert "--config /etc/crictl-containerd.yaml" in written(found, "/usr/local/bin/crictl-containerd")
+
+
+@pytest.mark.parametrize("lacking", ["containerd", "crun", "runsc", "cri-tools"])
+def test_a_component_that_was_not_built_is_left_out(tmp_path: Path, lacking: str) -> None:
+    built = artifacts(tmp_path)
+    del built["components"][lacking]
+    built["handlers"].pop(lacking, None)
+    assert not [step for step in steps(tmp_path, built) if f"/{lacking}/" in json.dumps(step.args)]
+
+
+def test_critest_is_there_where_it_was_built(tmp_path: Path) -> None:
+    built = artifacts(tmp_path)
+    program = f"{PREFIX}/critest/current/bin/critest"
+    built["components"]["critest"] = artifact(tmp_path, "critest", "1", {"critest": program}, debian=False)
+    assert links(steps(tmp_path, built))["/usr/local/bin/critest"] == program
 
 
 def test_the_adapter_is_a_shell_program(tmp_path: Path) -> None:
