@@ -198,6 +198,15 @@ def test_a_flipped_byte_on_a_host_is_mended_and_said(provisioned_lab: LabOfTests
     assert sh(provisioned_lab, sums) == before
 
 
+def test_a_program_of_a_debian_package_is_mended_too(provisioned_lab: LabOfTests) -> None:
+    flip = "printf '\\001' | dd of=/usr/bin/crun bs=1 seek=5000 conv=notrunc 2>/dev/null"
+    sh(provisioned_lab, flip, host=1)
+    done = labctl("provision", provisioned_lab.inventory)
+    assert done.returncode == 0, done.stderr
+    assert "Mend /usr/bin/crun, not as in its package" in done.stdout
+    assert "/usr/bin/crun" not in sh(provisioned_lab, "dpkg --verify crun || true", host=1)
+
+
 def test_another_build_of_an_oci_runtime_is_in_use_at_once_and_restarts_nothing(
     provisioned_lab: LabOfTests, tmp_path: Path
 ) -> None:

@@ -55,12 +55,12 @@ RUNTIMES = {"runc": "runc", "crun": "runc", "runsc": "runsc"}
 
 
 class RememberingChannel(Channel):
-    """A host on which every step goes well; ``changed`` says which of them changed something."""
+    """A host on which every step goes well; ``changed`` names those that changed something, ``stdout`` holds what commands say."""
 
-    def __init__(self, changed: tuple[str, ...]) -> None:
+    def __init__(self, changed: tuple[str, ...], stdout: dict[str, str]) -> None:
         self.host = "h"
         self.steps: list[Step] = []
-        self._changed = changed
+        self._changed, self._says = changed, stdout
         self._waiting: list[Step] = []
 
     def send(self, step: Step) -> None:
@@ -70,7 +70,9 @@ class RememberingChannel(Channel):
     def outcome(self, blobs: BlobSource, progress: Any) -> Outcome:
         step = self._waiting.pop(0)
         changed = any(word in step.name for word in self._changed)
-        result = {"rc": 0, "stdout": "", "changed": changed}
+        words = " ".join(map(str, step.args.get("argv") or []))
+        said = next((text for start, text in self._says.items() if words.startswith(start)), "")
+        result = {"rc": 0, "stdout": said, "changed": changed}
         return Outcome(step.id, Status.CHANGED if changed else Status.OK, result=result)
 
 
@@ -118,13 +120,14 @@ def steps(
     facts: dict[str, Any] | None = None,
     changed: tuple[str, ...] = (),
     extra: dict[str, Any] | None = None,
+    stdout: dict[str, str] | None = None,
 ) -> list[Step]:
     """What the shipped playbook makes of a host with ``facts``. Raises HostStopped."""
     (folder / "inventory.yaml").write_text("all: {hosts: {h: {}}}\n")
     inventory, language = load_inventory(folder / "inventory.yaml", SITE.parent), Language({})
     host = inventory.host("h")
     variables = Variables(language, inventory, host, extra or {}, FACTS | (facts or {}), check=False)
-    channel = RememberingChannel(changed)
+    channel = RememberingChannel(changed, stdout or {})
     run = HostRun(channel, variables, Options(language, Blobs(), SITE.parent), lambda event: None)
     for play in load_playbook(SITE, language).plays:
         run.run(play, [{"labctl_artifacts": built or artifacts(folder)}], lambda task: True)
@@ -169,6 +172,25 @@ def test_another_architecture_is_refused_before_anything_is_sent(tmp_path: Path)
 def test_without_a_build_a_sentence_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(HostStopped, match="run `labctl build`"):
         steps(tmp_path, artifacts(tmp_path) | {"components": {}, "handlers": {}})
+
+
+DPKG_SAYS = [
+    ("", False),
+    ("??5?????? c /etc/containerd/config.toml", False),
+    ("missing     /usr/share/doc/crun/copyright", False),
+    ("??5??????   /usr/bin/crun", True),
+    ("missing     /usr/bin/crun", True),
+]
+
+
+@pytest.mark.parametrize(("says", "mends"), DPKG_SAYS)
+def test_a_program_of_a_package_that_was_changed_is_installed_again(
+    tmp_path: Path, says: str, mends: bool
+) -> None:
+    found = steps(tmp_path, stdout={"dpkg --verify crun": says})
+    again = [s.args["argv"] for s in found if "--install" in (s.args.get("argv") or [])]
+    deb = f"{PREFIX}/crun/crun-key/crun_1.21-1_amd64.deb"
+    assert again == ([["dpkg", "--force-confold", "--install", deb]] if mends else [])
 
 
 def test_containerd_2_has_all_handlers(tmp_path: Path) -> None:
