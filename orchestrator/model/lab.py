@@ -59,7 +59,7 @@ class LabSpec:
     """What `labctl_lab` says, with its hosts. ``name`` is in every bridge, table, folder and cgroup that is made.
 
     ``network`` None: the hosts share none, and answer on this machine's loopback, at a port each. ``mirror`` None: the
-    one that this machine's apt uses.
+    one that this machine's apt uses. ``binds``: folders of this machine, and where container hosts see them.
     """
 
     name: str
@@ -71,6 +71,7 @@ class LabSpec:
     release: str = "trixie"
     mirror: str | None = None
     packages: tuple[str, ...] = ()
+    binds: tuple[tuple[Path, str], ...] = ()
 
 
 class HostStanding(StrEnum):

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One component on one builder, from what it needs to its files on the controller. Nothing is kept of a build that failed."""
+
+from __future__ import annotations
+
+import platform
+import re
+import secrets
+import shlex
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.build import modules, recipe, toolchain
+from orchestrator.build.builder import Builder, GoPlaces, Say
+from orchestrator.build.recipe import Recipe
+from orchestrator.build.toolchain import Caches
+from orchestrator.model.component import Component, Source, Toolchain
+from orchestrator.model.errors import BuildError
+
+BUILD_SECONDS = 3600.0
+DOWNLOAD_SECONDS = 900.0
+HOME = "/nonexistent"
+"""A build has no settings of a user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be made. ``snapshot``: of a checkout, the tar of its work tree. ``scratch``: with an empty build cache. ``out``: an
+    empty folder here, which gets the outputs by their names in the artifact."""
+
+    component: Component
+    toolchain: Toolchain
+    snapshot: Path | None
+    scratch: bool
+    out: Path
+
+
+def make(order: Order, builder: Builder, caches: Caches, say: Say) -> Recipe:
+    """Raises BuildError, and what a builder raises."""
+    if order.component.source is Source.DEBIAN:
+        return _debian(order, builder, say)
+    if order.component.go is None:
+        raise BuildError(f"{order.component.name} is not built: its source is {order.component.source}.")
+    with _sources(order) as folder:
+        return _go(order, builder, caches, folder, say)
+
+
+def _go(order: Order, builder: Builder, caches: Caches, folder: Path, say: Say) -> Recipe:
+    component = order.component
+    assert component.go is not None
+    here = toolchain.ensure(order.toolchain, caches, say)
+    there = toolchain.ensure(order.toolchain, caches, say, builder.architecture)
+    archive = toolchain.archive(order.toolchain, caches, say, builder.architecture)
+    packages = modules.fetch(component, folder, here, caches, builder.architecture, say)
+    installed = builder.install(component.needs, say)
+    with _cache(order, caches) as cache:
+        places = builder.go(there, archive, caches.modules, cache, say)
+        commands = _commands(order, builder, folder)
+        environment = recipe.go_environment(component.go, places, HOME, builder.environment)
+        say(f"{packages} packages")
+        # The working folder is part of no output: -trimpath leaves it out.
+        script = "\n".join([f"cd {shlex.quote(f'{builder.work}/{component.name}')}", *commands])
+        builder.run(script, environment, _counted(say, packages), BUILD_SECONDS)
+    out = f"{builder.work}/{component.name}.out"
+    glibc = builder.ask(recipe.glibc_question(out)) if component.needs else ""
+    builder.get(out, order.out)
+    facts = _facts(order, builder, installed, environment, places)
+    return Recipe(
+        tuple(_neutral(line, builder) for line in commands), {**facts, "glibc": glibc.strip() or None}
+    )
+
+
+def _commands(order: Order, builder: Builder, folder: Path) -> list[str]:
+    """Put the sources there; gives the commands."""
+    name = order.component.name
+    source, out = f"{builder.work}/{name}", f"{builder.work}/{name}.out"
+    builder.ask(f"rm -rf {shlex.quote(source)} {shlex.quote(out)} && mkdir -p {shlex.quote(source)}")
+    if order.snapshot is not None:
+        builder.put(order.snapshot, f"{source}.tar")
+        builder.ask(f"tar -C {shlex.quote(source)} -xf {shlex.quote(f'{source}.tar')}", 300.0)
+    else:
+        for file in ("go.mod", "go.sum"):
+            builder.put(folder / file, f"{source}/{file}")
+    return [recipe.folders_command(order.component, out), *recipe.go_commands(order.component, out)]
+
+
+def _debian(order: Order, builder: Builder, say: Say) -> Recipe:
+    component = order.component
+    out = f"{builder.work}/{component.name}.out"
+    commands = recipe.debian_commands(component.debian, builder.architecture, builder.release, out)
+    environment = {"PATH": recipe.PATH, "LC_ALL": "C.UTF-8", "HOME": HOME}
+    try:
+        # What one has is asked first: another component of the same build may have fetched the lists already.
+        builder.run("\n".join(commands), environment, say, DOWNLOAD_SECONDS)
+    except BuildError:
+        say("fetching Debian's package lists")
+        builder.run("apt-get update -q", environment, say, DOWNLOAD_SECONDS)
+        try:
+            builder.run(
+                "\n".join([f"rm -rf {shlex.quote(out)}", *commands]), environment, say, DOWNLOAD_SECONDS
+            )
+        except BuildError as error:
+            raise _explained(error, component, builder) from error
+    builder.get(out, order.out)
+    return Recipe(
+        tuple(_neutral(line, builder) for line in commands),
+        {"builder": builder.name, "release": builder.release},
+    )
+
+
+def _explained(error: BuildError, component: Component, builder: Builder) -> BuildError:
+    """Where the mirror has moved on, what it has now."""
+    offered = []
+    for package in component.debian:
+        said = builder.ask(f"apt-cache madison {shlex.quote(package.name)}")
+        versions = sorted(set(re.findall(r"\|\s*(\S+)\s*\|", said)))
+        if package.version not in versions:
+            offered.append(
+                f"{package.name} {package.version} is not there any more (there is {', '.join(versions) or 'none'})"
+            )
+    if not offered:
+        return error
+    return BuildError(
+        f"Debian's mirror: {'; '.join(offered)}.", f"Lock another: labctl build --pin {component.name}@latest"
+    )
+
+
+def debian_pin(package: str, version: str, builder: Builder, say: Say) -> tuple[str, str]:
+    """Version and sha256 of a package as the builder's Debian has it; ``version`` may be ``latest``. Raises BuildError."""
+    environment = {"PATH": recipe.PATH, "LC_ALL": "C.UTF-8", "HOME": HOME}
+    builder.run("apt-get update -q", environment, say, DOWNLOAD_SECONDS)
+    name = package if version == "latest" else f"{package}={version}"
+    said = builder.ask(f"apt-cache show --no-all-versions {shlex.quote(name)}")
+    fields = dict(re.findall(r"^(Version|SHA256): (\S+)$", said, re.MULTILINE))
+    if set(fields) != {"Version", "SHA256"}:
+        raise BuildError(f"Debian {builder.release} has no {package} {version}.")
+    return fields["Version"], fields["SHA256"]
+
+
+@contextmanager
+def _sources(order: Order) -> Iterator[Path]:
+    """The folder here with go.mod: the component's own, or the snapshot's, unpacked for as long as modules are fetched."""
+    if order.snapshot is None:
+        yield order.component.folder
+        return
+    with tempfile.TemporaryDirectory(prefix="labctl-checkout-") as name:
+        with tarfile.open(order.snapshot) as packed:
+            packed.extractall(name, filter="data")
+        yield Path(name)
+
+
+@contextmanager
+def _cache(order: Order, caches: Caches) -> Iterator[Path]:
+    """The build cache: the one that stays, or an empty one."""
+    if not order.scratch:
+        yield caches.build
+        return
+    scratch = caches.folder / f"scratch-{secrets.token_hex(4)}"
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _counted(say: Say, packages: int) -> Say:
+    """`go build -v` names each package that it compiles: those it does not name, the cache had."""
+    done = 0
+
+    def tell(line: str) -> None:
+        nonlocal done
+        done += not line.startswith((" ", "#", "go: "))
+        say(f"{min(done, packages)}/{packages} {line}")
+
+    return tell
+
+
+def _facts(
+    order: Order,
+    builder: Builder,
+    installed: Mapping[str, str],
+    environment: Mapping[str, str],
+    places: GoPlaces,
+) -> dict[str, Any]:
+    own = {
+        name: value
+        for name, value in environment.items()
+        if name in ("CGO_ENABLED", "GOFLAGS") or name in builder.environment
+    }
+    return {
+        "builder": builder.name,
+        "release": builder.release,
+        "controller": platform.system().lower(),
+        "go": order.toolchain.version,
+        "environment": own,
+        "packages": dict(installed),
+    }
+
+
+def _neutral(line: str, builder: Builder) -> str:
+    """A command without the folder that only this build had."""
+    return line.replace(builder.work, "$WORK")
