@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Components: what a runtime stack is made of, each in a folder of its own.
+
+    playbooks/components/NAME/component.yaml    what it is, and where its files come from
+    playbooks/components/NAME/go.mod, go.sum    the lock of what is built from a Go module
+
+Keys of component.yaml:
+
+    source     module, checkout, prebuilt or debian
+    go         module, cgo, tags, ldflags ({version} is filled in), build {OUTPUT: PACKAGE}, test {OUTPUT: PACKAGE}, c {OUTPUT: {sources, flags}}
+    checkout   a git work tree, relative to the folder (source: checkout; packages are then ./PATHS)
+    prebuilt   {OUTPUT: {path, sha256}} and version (source: prebuilt)
+    debian     release, packages {NAME: {version, sha256: {amd64: ...}}}, programs {NAME: PATH}; beside another source it is the fast path
+    needs      Debian packages that a build takes
+    handler    {name, program, kind}: an OCI runtime as the CRI runtimes know it
+    optional   only built when it is named;  only_with   left out where that component is
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestrator.load.document import Document, load_document, validate
+from orchestrator.model.component import (
+    Component,
+    CTarget,
+    DebianPackage,
+    GoBuild,
+    GoTarget,
+    Handler,
+    PrebuiltFile,
+    Source,
+    Toolchain,
+)
+from orchestrator.model.errors import UsageError
+
+FILE = "component.yaml"
+TOOLCHAIN = "toolchain.yaml"
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Output = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)*$")]
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _C(_Strict):
+    sources: _Text
+    flags: list[str] = Field(default_factory=list)
+
+
+class _Go(_Strict):
+    module: str = ""
+    cgo: bool = False
+    tags: list[str] = Field(default_factory=list)
+    ldflags: str = ""
+    build: dict[_Output, _Text] = Field(default_factory=dict)
+    test: dict[_Output, _Text] = Field(default_factory=dict)
+    c: dict[_Output, _C] = Field(default_factory=dict)
+
+
+class _Prebuilt(_Strict):
+    path: _Text
+    sha256: _Sha256
+
+
+class _Package(_Strict):
+    version: _Text
+    sha256: dict[str, _Sha256]
+
+
+class _Debian(_Strict):
+    release: _Text
+    packages: Annotated[dict[_Name, _Package], Field(min_length=1)]
+    programs: Annotated[dict[str, _Text], Field(min_length=1)]
+
+
+class _Handler(_Strict):
+    name: _Name
+    program: _Text
+    kind: Literal["runc", "runsc"] = "runc"
+
+
+class _File(_Strict):
+    source: Literal["module", "checkout", "prebuilt", "debian"]
+    summary: str = ""
+    version: str | None = None
+    go: _Go | None = None
+    checkout: str | None = None
+    prebuilt: dict[_Output, _Prebuilt] | None = None
+    debian: _Debian | None = None
+    needs: list[_Name] = Field(default_factory=list)
+    handler: _Handler | None = None
+    optional: bool = False
+    only_with: str | None = None
+
+
+class _ToolchainFile(_Strict):
+    go: Annotated[str, Field(pattern=r"^\d+\.\d+(\.\d+)?$")]
+    sha256: dict[str, _Sha256]
+
+
+def load_toolchain(folder: Path) -> Toolchain:
+    """Raises ConfigError."""
+    file = validate(load_document(folder / TOOLCHAIN), _ToolchainFile)
+    return Toolchain(file.go, file.sha256)
+
+
+def list_components(folders: Sequence[Path]) -> dict[str, Path]:
+    """Name to folder of every component in ``folders``; the first that has a name wins."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.glob(f"*/{FILE}")):
+            found.setdefault(path.parent.name, path.parent)
+    return found
+
+
+def load_components(folders: Sequence[Path], source: Source | None = None) -> tuple[Component, ...]:
+    """All of them, by name. ``source`` debian: those that have Debian packages, from these. Raises ConfigError."""
+    loaded: dict[str, tuple[Component, str | None]] = {}
+    for name, folder in sorted(list_components(folders).items()):
+        component, only_with = load_component(folder, source)
+        if component is not None:
+            loaded[name] = component, only_with
+    return tuple(component for component, other in loaded.values() if other is None or other in loaded)
+
+
+def load_component(folder: Path, source: Source | None = None) -> tuple[Component | None, str | None]:
+    """One, and which other it is there for; None where it has nothing of ``source``. Raises ConfigError."""
+    document = load_document(folder / FILE)
+    file = validate(document, _File)
+    chosen = source or Source(file.source)
+    if source is Source.DEBIAN and file.debian is None:
+        return None, file.only_with
+    _check(document, file, chosen)
+    parts = _PARTS[chosen](document, file, folder)
+    handler = file.handler
+    return (
+        Component(
+            name=folder.name,
+            folder=folder,
+            source=chosen,
+            summary=file.summary,
+            handler=Handler(handler.name, handler.program, handler.kind) if handler else None,
+            optional=file.optional,
+            **parts,
+        ),
+        file.only_with,
+    )
+
+
+def _check(document: Document, file: _File, source: Source) -> None:
+    needed = {
+        Source.MODULE: "go",
+        Source.CHECKOUT: "checkout",
+        Source.PREBUILT: "prebuilt",
+        Source.DEBIAN: "debian",
+    }[source]
+    if getattr(file, needed) is None:
+        raise document.error(("source",), f"{source} needs the key `{needed}`.")
+    if source is Source.CHECKOUT and file.go is None:
+        raise document.error(("source",), "a checkout is built with the key `go`.")
+    if source in (Source.MODULE, Source.CHECKOUT) and file.go and not (file.go.build or file.go.test):
+        raise document.error(("go",), "builds nothing: it needs `build` or `test`.")
+    if file.handler and source is not Source.DEBIAN and file.handler.program not in _outputs(file, source):
+        raise document.error(("handler", "program"), f"{file.handler.program} is none of the outputs.")
+
+
+def _outputs(file: _File, source: Source) -> set[str]:
+    if source is Source.PREBUILT:
+        return set(file.prebuilt or ())
+    return {*(file.go.build if file.go else ()), *(file.go.c if file.go else ())}
+
+
+def _module(document: Document, file: _File, folder: Path) -> dict[str, object]:
+    assert file.go is not None
+    if not file.go.module:
+        raise document.error(("go",), "lacks `module`: the Go module that go.mod locks.")
+    return {
+        "go": _go(file.go),
+        "version": locked_version(document, folder, file.go.module),
+        "needs": tuple(file.needs),
+    }
+
+
+def locked_version(document: Document, folder: Path, module: str) -> str:
+    """The version, without v, of the one module that go.mod requires. Raises ConfigError."""
+    path = folder / "go.mod"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    found = re.search(rf"^(?:require)?\s+{re.escape(module)} v(\S+)", text, re.MULTILINE)
+    if found is None or not (folder / "go.sum").is_file():
+        raise document.error(
+            ("go", "module"),
+            f"{path} does not lock {module}.",
+            f"Make the lock: labctl build --pin {folder.name}@latest",
+        )
+    return found[1]
+
+
+def _go(file: _Go) -> GoBuild:
+    built = [GoTarget(package, output) for output, package in file.build.items()]
+    tests = [GoTarget(package, output, test=True) for output, package in file.test.items()]
+    c = tuple(CTarget(one.sources, output, tuple(one.flags)) for output, one in file.c.items())
+    return GoBuild(file.module, (*built, *tests), tuple(file.tags), file.ldflags, file.cgo, c)
+
+
+def _checkout(document: Document, file: _File, folder: Path) -> dict[str, object]:
+    assert file.go is not None and file.checkout is not None
+    tree = (folder / Path(file.checkout).expanduser()).resolve()
+    command = ["git", "-C", str(tree), "describe", "--always", "--tags", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except OSError as error:
+        raise document.error(("checkout",), f"git cannot be started: {error.strerror}.") from error
+    if done.returncode != 0:
+        raise document.error(("checkout",), f"{tree} is no git work tree: {done.stderr.strip()}")
+    version = file.version or done.stdout.strip().removeprefix("v")
+    return {"go": _go(file.go), "checkout": tree, "version": version, "needs": tuple(file.needs)}
+
+
+def _prebuilt(document: Document, file: _File, folder: Path) -> dict[str, object]:
+    assert file.prebuilt is not None
+    files = tuple(
+        PrebuiltFile((folder / Path(one.path).expanduser()).resolve(), output, one.sha256)
+        for output, one in file.prebuilt.items()
+    )
+    for one in files:
+        if not one.path.is_file():
+            raise document.error(("prebuilt", one.output, "path"), f"there is no file {one.path}.")
+    if not file.version:
+        raise document.error(("source",), "prebuilt needs the key `version`: what reports call it.")
+    return {"prebuilt": files, "version": file.version}
+
+
+def _debian(document: Document, file: _File, folder: Path) -> dict[str, object]:
+    assert file.debian is not None
+    packages = tuple(
+        DebianPackage(name, package.version, file.debian.release, package.sha256)
+        for name, package in file.debian.packages.items()
+    )
+    programs: Mapping[str, str] = file.debian.programs
+    handler = file.handler
+    if handler and Path(handler.program).name not in programs:
+        raise document.error(("debian", "programs"), f"does not say where {Path(handler.program).name} is.")
+    return {"debian": packages, "version": packages[0].version, "programs": programs}
+
+
+_PARTS = {
+    Source.MODULE: _module,
+    Source.CHECKOUT: _checkout,
+    Source.PREBUILT: _prebuilt,
+    Source.DEBIAN: _debian,
+}
+
+
+def choose(components: Sequence[Component], names: Sequence[str]) -> tuple[Component, ...]:
+    """Those that are named; without a name all that are not optional. Raises UsageError."""
+    if not names:
+        return tuple(component for component in components if not component.optional)
+    known = {component.name: component for component in components}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"There is no component {name}.", f"There is: {', '.join(known)}.")
+    return tuple(known[name] for name in dict.fromkeys(names))
