@@ -29,6 +29,7 @@ VERBS = (
     Verb("ping", "ping", "Say which hosts answer, and how fast."),
     Verb("facts", "facts", "Show what labctl learns of a host before it decides anything."),
     Verb("doctor", "doctor", "Say what each host can run, what not, and why."),
+    Verb("build", "build", "Make artifacts of components, from their locked sources."),
     Verb("provision", "provision", "Bring hosts to the state that the playbooks describe."),
     Verb("list", "list", "List suites, benchmarks and metrics."),
     Verb("run", "run", "Execute a suite on hosts and follow it."),

@@ -52,6 +52,11 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--retry-failed", is_flag=True, help="Only the hosts that failed or were unreachable the last time."
 )
+@click.option(
+    "--source",
+    type=click.Choice(["debian"]),
+    help="Debian's packages instead of builds: the fast path for a first look.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show every task, not only what changed or failed.")
 @forks_option
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines, the recap as the last.")
@@ -68,9 +73,12 @@ def provision(
 ) -> int:
     """Bring the hosts of INVENTORY to the state that the playbook describes. Done twice, the second time changes nothing.
 
-    A failed host does not keep the others. Exit code 1 where a task failed, 3 where a host was unreachable.
+    What is to be installed is built first, as far as it is not built yet (labctl build). A failed host does not keep the others.
+    Exit code 1 where a task failed, 3 where a host was unreachable.
     The log of each host is in .labctl/logs/provision/.
     """
+    from orchestrator.cli.build import asked_for
+    from orchestrator.cli.build_view import build_view
     from orchestrator.cli.provision_view import JsonLines, Terminal
     from orchestrator.pipeline.provision import Request, as_json_line
     from orchestrator.pipeline.provision import provision as carry_out
@@ -83,12 +91,13 @@ def provision(
         tags=_words(tags),
         skip_tags=_words(skip_tags),
         extra_vars=parse_extra_vars(extra_vars),
+        artifacts=asked_for(source=options.pop("source"), inventory=inventory),
         state=STATE,
         **options,
     )
     view = JsonLines() if as_json else Terminal(verbose=verbose, check=request.check)
-    with HostLogs(STATE / "logs" / "provision") as logs, view:
-        recap = carry_out(request, Several((logs, view)))
+    with HostLogs(STATE / "logs" / "provision") as logs, view, build_view(err=True) as building:
+        recap = carry_out(request, Several((logs, view)), building)
     if as_json:
         click.echo(as_json_line(recap))
     else:

@@ -7,7 +7,7 @@
 Keys of component.yaml:
 
     source     module, checkout, prebuilt or debian
-    go         module, cgo, tags, ldflags ({version} is filled in), build {OUTPUT: PACKAGE}, test {OUTPUT: PACKAGE}, c {OUTPUT: {sources, flags}}
+    go         module, cgo, tags, ldflags ({version} is filled in), build and test {OUTPUT: PACKAGE}, c {OUTPUT: {sources, flags}}
     checkout   a git work tree, relative to the folder (source: checkout; packages are then ./PATHS)
     prebuilt   {OUTPUT: {path, sha256}} and version (source: prebuilt)
     debian     release, packages {NAME: {version, sha256: {amd64: ...}}}, programs {NAME: PATH}; beside another source it is the fast path
@@ -22,7 +22,7 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -180,7 +180,7 @@ def _outputs(file: _File, source: Source) -> set[str]:
     return {*(file.go.build if file.go else ()), *(file.go.c if file.go else ())}
 
 
-def _module(document: Document, file: _File, folder: Path) -> dict[str, object]:
+def _module(document: Document, file: _File, folder: Path) -> dict[str, Any]:
     assert file.go is not None
     if not file.go.module:
         raise document.error(("go",), "lacks `module`: the Go module that go.mod locks.")
@@ -212,7 +212,7 @@ def _go(file: _Go) -> GoBuild:
     return GoBuild(file.module, (*built, *tests), tuple(file.tags), file.ldflags, file.cgo, c)
 
 
-def _checkout(document: Document, file: _File, folder: Path) -> dict[str, object]:
+def _checkout(document: Document, file: _File, folder: Path) -> dict[str, Any]:
     assert file.go is not None and file.checkout is not None
     tree = (folder / Path(file.checkout).expanduser()).resolve()
     command = ["git", "-C", str(tree), "describe", "--always", "--tags", "--dirty", "--abbrev=12"]
@@ -226,7 +226,7 @@ def _checkout(document: Document, file: _File, folder: Path) -> dict[str, object
     return {"go": _go(file.go), "checkout": tree, "version": version, "needs": tuple(file.needs)}
 
 
-def _prebuilt(document: Document, file: _File, folder: Path) -> dict[str, object]:
+def _prebuilt(document: Document, file: _File, folder: Path) -> dict[str, Any]:
     assert file.prebuilt is not None
     files = tuple(
         PrebuiltFile((folder / Path(one.path).expanduser()).resolve(), output, one.sha256)
@@ -240,7 +240,7 @@ def _prebuilt(document: Document, file: _File, folder: Path) -> dict[str, object
     return {"prebuilt": files, "version": file.version}
 
 
-def _debian(document: Document, file: _File, folder: Path) -> dict[str, object]:
+def _debian(document: Document, file: _File, folder: Path) -> dict[str, Any]:
     assert file.debian is not None
     packages = tuple(
         DebianPackage(name, package.version, file.debian.release, package.sha256)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.build.artifacts import write_artifacts
+from orchestrator.build.artifacts import read_artifacts, write_artifacts
 from orchestrator.build.images import build_images
 from orchestrator.files import cache_folder
 from orchestrator.load.inventory import endpoint_of, load_inventory, select_hosts
@@ -20,6 +20,7 @@ from orchestrator.model.endpoint import Endpoint
 from orchestrator.model.errors import ConfigError, LabctlError, UsageError
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.playbook import Play, Playbook
+from orchestrator.pipeline.build import ARTIFACTS, Asked, View, build
 from orchestrator.provision.events import EventSink, HostReport
 from orchestrator.provision.host import Settings, provision_host, report_of_error
 from orchestrator.provision.retry import Failed
@@ -27,13 +28,13 @@ from orchestrator.provision.selection import tags_of
 from orchestrator.ssh import connect, fan_out
 
 DEFAULT_PLAYBOOK = Path("playbooks/site.yaml")
-ARTIFACTS = "artifacts.yaml"
-"""In the state folder: what the build left, which playbooks take by vars_files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `labctl provision` was asked for. ``state`` is the folder for what labctl remembers (.labctl), ``cache`` for
+    """What `labctl provision` was asked for. ``artifacts``: what is built first, None: nothing is.
+
+    ``state`` is the folder for what labctl remembers (.labctl), ``cache`` for
     what it can make again."""
 
     inventory: Path
@@ -46,6 +47,7 @@ class Request:
     diff: bool = False
     forks: int = 64
     retry_failed: bool = False
+    artifacts: Asked | None = None
     state: Path = Path(".labctl")
     cache: Path = field(default_factory=cache_folder)
 
@@ -62,13 +64,13 @@ class Recap:
         return max((host.exit_code for host in self.hosts), default=0)
 
 
-def provision(request: Request, sink: EventSink) -> Recap:
-    """Images, inventory, playbook, then every host at the same time; each one's failure is its own.
+def provision(request: Request, sink: EventSink, view: View | None = None) -> Recap:
+    """Artifacts, inventory, playbook, then every host at the same time; each one's failure is its own.
 
     Raises ConfigError, UsageError, BuildError before any host is reached.
     """
     began = time.monotonic()
-    write_artifacts(request.state / ARTIFACTS, build_images(request.cache))
+    _see_to_artifacts(request, view)
     inventory = load_inventory(request.inventory, request.playbook.parent)
     language = Language()
     playbook = load_playbook(request.playbook, language)
@@ -93,6 +95,32 @@ def provision(request: Request, sink: EventSink) -> Recap:
     if not request.check:
         failed.remember(request.inventory, {report.host: report.exit_code != 0 for report in recap.hosts})
     return recap
+
+
+def _see_to_artifacts(request: Request, view: View | None) -> None:
+    """Build what a playbook installs that takes it from the vars file of builds; a prediction builds nothing.
+
+    Raises ConfigError: a prediction, and nothing was built yet; and as `build`.
+    """
+    if not _wants_artifacts(request.playbook) or "labctl_artifacts" in request.extra_vars:
+        return
+    path = request.state / ARTIFACTS
+    if request.artifacts is None or view is None:
+        if not path.is_file():
+            write_artifacts(path, build_images(request.cache))
+    elif not request.check:
+        build(request.artifacts, view)
+    elif not read_artifacts(path).get("components"):
+        raise ConfigError(
+            "nothing was built yet, so that nothing can be predicted.",
+            file=path,
+            hint="Run `labctl build` first.",
+        )
+
+
+def _wants_artifacts(playbook: Path) -> bool:
+    """Whether it names the vars file; one that cannot be read is refused later, with its reason."""
+    return playbook.is_file() and ARTIFACTS in playbook.read_text(encoding="utf-8", errors="replace")
 
 
 def _hosts(request: Request, inventory: Inventory, failed: Failed) -> tuple[Host, ...]:

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a build looks: a line a component when it is there, and what is going on in one line that is rewritten."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from orchestrator.pipeline.build import Built
+
+QUIET_SECONDS = 10.0
+"""In a pipe, what goes on is said this often."""
+
+
+class BuildView:
+    """Results on ``err`` or standard output; on a terminal a live line on standard error, else now and then a line."""
+
+    def __init__(self, status: Status | None, err: bool = False) -> None:
+        self._status, self._err = status, err
+        self._last, self._who = time.monotonic(), ""
+
+    def say(self, name: str, text: str) -> None:
+        if self._status is not None:
+            self._status.update(f"{name}: {text}"[:200])
+            return
+        now = time.monotonic()
+        if (
+            name != self._who
+            or now - self._last >= QUIET_SECONDS
+            or "made again" in text
+            or "identical" in text
+            or "differ" in text
+        ):
+            self._last, self._who = now, name
+            click.echo(f"{name}: {text}", err=True)
+
+    def built(self, built: Built) -> None:
+        artifact = built.artifact
+        how = "cached" if built.seconds is None else f"built in {built.seconds:.1f} s"
+        name = click.style(f"{artifact.component:<12}", bold=True)
+        click.echo(
+            f"{name} {artifact.version[:34]:<34} {artifact.source:<9} {artifact.key}  {built.size / 2**20:6.1f} MiB  {how}",
+            err=self._err,
+        )
+
+
+@contextmanager
+def build_view(err: bool = False) -> Iterator[BuildView]:
+    """``err``: everything on standard error, where standard output is for something else."""
+    if not sys.stderr.isatty():
+        yield BuildView(None, err)
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, highlight=False).status("", spinner="dots") as status:
+        yield BuildView(status, err)
