@@ -23,8 +23,8 @@ QUIET_SECONDS = 10.0
 class BuildView:
     """Results on ``err`` or standard output; on a terminal a live line on standard error, else now and then a line."""
 
-    def __init__(self, status: Status | None, err: bool = False) -> None:
-        self._status, self._err = status, err
+    def __init__(self, status: Status | None, err: bool = False, cached: bool = True) -> None:
+        self._status, self._err, self._cached = status, err, cached
         self._last, self._who = time.monotonic(), ""
 
     def say(self, name: str, text: str) -> None:
@@ -43,6 +43,8 @@ class BuildView:
             click.echo(f"{name}: {text}", err=True)
 
     def built(self, built: Built) -> None:
+        if built.seconds is None and not self._cached:
+            return
         artifact = built.artifact
         how = "cached" if built.seconds is None else f"built in {built.seconds:.1f} s"
         name = click.style(f"{artifact.component:<12}", bold=True)
@@ -53,12 +55,12 @@ class BuildView:
 
 
 @contextmanager
-def build_view(err: bool = False) -> Iterator[BuildView]:
-    """``err``: everything on standard error, where standard output is for something else."""
+def build_view(err: bool = False, cached: bool = True) -> Iterator[BuildView]:
+    """``err``: everything on standard error, where standard output is for something else. ``cached``: say what need not be built."""
     if not sys.stderr.isatty():
-        yield BuildView(None, err)
+        yield BuildView(None, err, cached)
         return
     from rich.console import Console
 
     with Console(stderr=True, highlight=False).status("", spinner="dots") as status:
-        yield BuildView(status, err)
+        yield BuildView(status, err, cached)

@@ -57,6 +57,9 @@ _PATH = click.Path(path_type=Path)
     type=click.Choice(["debian"]),
     help="Debian's packages instead of builds: the fast path for a first look.",
 )
+@click.option(
+    "--components", type=_PATH, multiple=True, metavar="FOLDER", help="A further folder of components."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show every task, not only what changed or failed.")
 @forks_option
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines, the recap as the last.")
@@ -91,12 +94,14 @@ def provision(
         tags=_words(tags),
         skip_tags=_words(skip_tags),
         extra_vars=parse_extra_vars(extra_vars),
-        artifacts=asked_for(source=options.pop("source"), inventory=inventory),
+        artifacts=asked_for(
+            source=options.pop("source"), inventory=inventory, folders=options.pop("components")
+        ),
         state=STATE,
         **options,
     )
     view = JsonLines() if as_json else Terminal(verbose=verbose, check=request.check)
-    with HostLogs(STATE / "logs" / "provision") as logs, view, build_view(err=True) as building:
+    with HostLogs(STATE / "logs" / "provision") as logs, view, build_view(err=True, cached=False) as building:
         recap = carry_out(request, Several((logs, view)), building)
     if as_json:
         click.echo(as_json_line(recap))

@@ -23,6 +23,8 @@ from orchestrator.model.lab import LabSpec
 from orchestrator.pipeline.lab import lab_down, lab_up, read_lab
 
 _COUNT = itertools.count(1)
+BUILD_SECONDS = 2400
+"""All components from source, on two cores that others may use too."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.usefixtures("lab_possible"))
+            # The first of them may wait for everything to be built from source.
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(BUILD_SECONDS + 900))
 
 
 @pytest.fixture(scope="session")
@@ -134,6 +139,6 @@ def lab(lab_possible: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def provisioned_lab(lab: LabOfTests) -> LabOfTests:
     """The session's lab with containerd, runc, crun and the images, as `labctl provision` makes it."""
     command = [sys.executable, "-m", "orchestrator.cli.main", "provision", str(lab.inventory)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return lab

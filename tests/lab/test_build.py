@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real builds on a real builder: cached, the same bits again, mended, completed after a kill; an own commit beside the release."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from orchestrator.files import cache_folder, sha256_of
+from orchestrator.lab.state import LABS
+
+if TYPE_CHECKING:
+    from tests.lab.conftest import LabOfTests
+
+pytestmark = pytest.mark.lab
+
+REPOSITORY = Path(__file__).parents[2]
+COMPONENTS = REPOSITORY / "playbooks/components"
+BUILDER = LABS / "labctl-build"
+
+
+def start(*words: str | Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "orchestrator.cli.main", *map(str, words)]
+    return subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def labctl(*words: str | Path, timeout: float = 1800) -> tuple[int, str]:
+    with start(*words) as process:
+        said, _ = process.communicate(timeout=timeout)
+    return process.returncode, said
+
+
+def written(name: str) -> dict[str, Any]:
+    """What the vars file says of a component."""
+    found = yaml.safe_load((REPOSITORY / ".labctl/artifacts.yaml").read_text())["labctl_artifacts"][
+        "components"
+    ]
+    return dict(found[name])
+
+
+def variant(folder: Path, name: str, mark: str) -> Path:
+    """The CNI plugins under another name, and with other bits: a build of a few seconds that nobody has done yet."""
+    target = folder / "components" / name
+    shutil.copytree(COMPONENTS / "cni-plugins", target)
+    text = (target / "component.yaml").read_text()
+    module = "module: github.com/containernetworking/plugins\n"
+    assert module in text
+    (target / "component.yaml").write_text(
+        text.replace(module, f"{module}  ldflags: -X main.mark={mark}{os.getpid()}{time.time_ns()}\n")
+        + "optional: true\n"
+    )
+    return target.parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def everything_built(provisioned_lab: LabOfTests) -> None:
+    """Provisioning has built it."""
+
+
+def test_a_second_build_starts_no_builder(provisioned_lab: LabOfTests) -> None:
+    code, said = labctl("build", "--json")
+    assert code == 0, said
+    entries = json.loads(said[said.index("[") :])
+    assert {entry["component"] for entry in entries} >= {
+        "containerd",
+        "cri-o",
+        "runc",
+        "crun",
+        "runsc",
+        "cni-plugins",
+    }
+    assert all(entry["cached"] for entry in entries)
+    assert "builder:" not in said
+
+
+def test_built_again_from_nothing_the_bits_are_the_same() -> None:
+    code, said = labctl("build", "--verify", "runc", "cni-plugins", "--json")
+    assert code == 0, said
+    assert json.loads(said[said.index("{") :]) == {
+        name: {"identical": True, "differing": []} for name in ("cni-plugins", "runc")
+    }
+
+
+def test_a_flipped_byte_in_the_store_is_said_and_mended() -> None:
+    about = written("cni-plugins")
+    tar = Path(about["path"])
+    with tar.open("r+b") as stream:
+        stream.seek(tar.stat().st_size // 2)
+        byte = stream.read(1)[0]
+        stream.seek(-1, os.SEEK_CUR)
+        stream.write(bytes([byte ^ 1]))
+    assert sha256_of(tar) != about["sha256"]
+    code, said = labctl("build", "cni-plugins")
+    assert code == 0, said
+    assert "in the store is not what was built. It is made again." in said
+    assert sha256_of(Path(written("cni-plugins")["path"])) == about["sha256"]
+
+
+@pytest.mark.parametrize("victim", ["controller", "builder"])
+def test_a_kill_in_the_middle_of_a_build_leaves_nothing_half_there(tmp_path: Path, victim: str) -> None:
+    name = f"cni-{victim}"
+    folder = variant(tmp_path, name, victim)
+    words = ("build", name, "--components", folder)
+    process = start(*words)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if f"{name}: module" in line:
+            break
+    time.sleep(2.0)  # in the middle of the compilation
+    if victim == "controller":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        state = json.loads((BUILDER / "state.json").read_text())
+        for host in state["hosts"].values():
+            os.kill(host["process"]["pid"], signal.SIGKILL)
+    rest = process.stdout.read()
+    process.stdout.close()
+    code = process.wait(timeout=300)
+    store = cache_folder() / "artifacts" / name
+    if victim == "builder":
+        assert code in (1, 3), rest
+        assert "Traceback" not in rest
+        assert not BUILDER.exists()
+    assert not [path for path in store.glob("*") if not path.name.startswith(".")]
+    code, said = labctl(*words)
+    assert code == 0, said
+    assert f"{name}" in said and "built in" in said
+    assert [path.name for path in store.iterdir()] == [written(name)["key"]]
+    assert not BUILDER.exists()
+    assert labctl("build")[0] == 0  # the vars file without it
+    shutil.rmtree(store)
+
+
+def checkout(folder: Path) -> Path:
+    """A developer's own runc: the release's sources in a git work tree, one commit on top."""
+    code, said = labctl("build", "runc")
+    assert code == 0, said
+    release = cache_folder() / "go/modules/github.com/opencontainers" / f"runc@v{written('runc')['version']}"
+    tree = folder / "runc"
+    shutil.copytree(release, tree)
+    subprocess.run(["chmod", "-R", "u+w", str(tree)], check=True)
+    main = tree / "main.go"
+    main.write_text(main.read_text().replace("func main() {", "// Faster, one hopes.\nfunc main() {", 1))
+    git = ["git", "-C", str(tree), "-c", "user.name=A Developer", "-c", "user.email=dev@example.org"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "--all", "--force"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message", "Mine"], check=True)
+    return tree
+
+
+MINE = """\
+summary: My own commit of runc
+source: checkout
+checkout: {tree}
+version: 1.5.2-mine
+go:
+  cgo: true
+  tags: [seccomp, urfave_cli_no_docs]
+  ldflags: -X main.version={{version}}
+  build:
+    bin/runc: .
+needs: [gcc, libc6-dev, libseccomp-dev, pkg-config]
+handler: {{name: runc-mine, program: bin/runc}}
+"""
+WRAPPER = """\
+#!/bin/sh
+# An OCI runtime that a developer brings along.
+exec /opt/labctl/runc/current/bin/runc "$@"
+"""
+PREBUILT = """\
+summary: A wrapper around runc
+source: prebuilt
+version: "1"
+prebuilt:
+  bin/wrapped: {{path: wrapped.sh, sha256: {sha256}}}
+handler: {{name: wrapped, program: bin/wrapped}}
+"""
+
+
+def test_an_own_commit_and_a_prebuilt_runtime_run_beside_the_release(
+    own_inventory: Path, tmp_path: Path
+) -> None:
+    """No line of code for it: two folders of components, and their handlers in a suite. A third host joins at the end."""
+    from orchestrator.pipeline.lab import lab_up
+    from orchestrator.results.store import RunStore
+
+    folder = tmp_path / "components"
+    (folder / "runc-mine").mkdir(parents=True)
+    (folder / "runc-mine/component.yaml").write_text(MINE.format(tree=checkout(tmp_path)))
+    (folder / "wrapped").mkdir()
+    (folder / "wrapped/wrapped.sh").write_text(WRAPPER)
+    sha256 = sha256_of(folder / "wrapped/wrapped.sh")
+    (folder / "wrapped/component.yaml").write_text(PREBUILT.format(sha256=sha256))
+    suite = tmp_path / "mine.yaml"
+    suite.write_text("cri: [containerd]\noci: [runc, runc-mine, wrapped]\nfilter: [operations]\nruns: 1\n")
+    whole = own_inventory.read_text()
+    one = whole[: whole.index(f"    {own_inventory.stem}-2:")]
+    own_inventory.write_text(one)
+    try:
+        assert lab_up(own_inventory, lambda who, what: None).ok
+        code, said = labctl("provision", own_inventory, "--components", folder)
+        assert code == 0, said
+        code, said = labctl(
+            "run", "--suite", suite, "--inventory", own_inventory, "--root", tmp_path / "runs"
+        )
+        assert code == 0, said
+        run = RunStore(tmp_path / "runs").find("latest")
+        lines = [json.loads(line) for line in run.journal(f"{own_inventory.stem}-1").read_text().splitlines()]
+        trials = [line for line in lines if line.get("type") == "trial"]
+        assert Counter((trial["combination"], trial["status"]) for trial in trials) == {
+            (f"containerd/{name}", "ok"): 2 for name in ("runc", "runc-mine", "wrapped")
+        }, trials
+        assert not any(trial["leaks"] for trial in trials)
+        mine, release = written("runc-mine"), written("runc")
+        assert (mine["version"], mine["source"]) == ("1.5.2-mine", "checkout")
+        assert mine["key"] != release["key"]
+        _a_second_host_is_worked_on_alone(own_inventory, whole, folder)
+    finally:
+        assert labctl("build")[0] == 0  # the vars file without them
+
+
+def _a_second_host_is_worked_on_alone(inventory: Path, whole: str, folder: Path) -> None:
+    from orchestrator.pipeline.lab import lab_up
+
+    inventory.write_text(whole)
+    assert lab_up(inventory, lambda who, what: None).ok
+    code, said = labctl("provision", inventory, "--components", folder, "--json")
+    assert code == 0, said
+    assert "builder:" not in said
+    hosts = json.loads(said.splitlines()[-1])["hosts"]
+    changed = {host["host"]: host["changed"] for host in hosts}
+    assert changed[f"{inventory.stem}-1"] == 0
+    assert changed[f"{inventory.stem}-2"] > 10
+
+
+def test_critest_passes_its_benchmarks_on_a_provisioned_host(
+    provisioned_lab: LabOfTests, tmp_path: Path
+) -> None:
+    code, said = labctl("build", "critest")
+    assert code == 0, said
+    about = written("critest")
+    subprocess.run(["tar", "-C", str(tmp_path), "-xf", about["path"]], check=True)
+    host = f"{provisioned_lab.inventory.stem}-1"
+    run_there: list[str | Path] = ["lab", "ssh", host, "--inventory", provisioned_lab.inventory, "--"]
+    binary = tmp_path / "critest" / about["key"] / "bin/critest"
+    words = [
+        sys.executable,
+        "-m",
+        "orchestrator.cli.main",
+        *map(str, run_there),
+        "cat > /tmp/critest; chmod +x /tmp/critest",
+    ]
+    with binary.open("rb") as stream:
+        subprocess.run(words, cwd=REPOSITORY, stdin=stream, check=True, timeout=120)
+    script = (
+        "cd /tmp; mkdir -p out; printf 'defaultTestContainerImage: localhost/labctl/busybox:1\\n' > images.yaml;"
+        " printf 'containersNumber: 3\\ncontainersNumberParallel: 1\\npodsNumber: 3\\npodsNumberParallel: 1\\n' > params.yaml;"
+        " ./critest -benchmark -runtime-endpoint unix:///run/containerd/containerd.sock -test-images-file images.yaml"
+        " -benchmarking-params-file params.yaml -benchmarking-output-dir out -ginkgo.focus='operations on (Container|Pod)'"
+        " -ginkgo.no-color; code=$?; rm -f critest; exit $code"
+    )
+    code, said = labctl(*run_there, script, timeout=600)
+    assert code == 0, said[-3000:]
+    assert "2 Passed | 0 Failed" in said or "SUCCESS!" in said, said[-2000:]
+    assert " 0 Passed" not in said
