@@ -29,9 +29,8 @@ SOCKETS = {"containerd": "run/containerd/containerd.sock", "crio": "run/crio/cri
 STATE_FOLDERS = (
     "/run/containerd",
     "/var/lib/containerd",
-    "/run/containers",
-    "/var/lib/containers",
     "/run/crio",
+    "/var/lib/crio",
 )
 SHIMS = ("containerd-shim", "conmon", "runsc-sandbox", "runsc-gofer", "runsc")
 PREFIX = "/opt/labctl"

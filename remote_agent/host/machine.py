@@ -84,7 +84,7 @@ def storage(root: Path) -> Probes:
     return {
         "disks": lambda: _disks(blocks),
         "containerd": lambda: _file_system(root, "/var/lib/containerd"),
-        "cri_o": lambda: _file_system(root, "/var/lib/containers"),
+        "cri_o": lambda: _file_system(root, "/var/lib/crio"),
     }
 
 
