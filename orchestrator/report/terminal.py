@@ -22,7 +22,7 @@ MARKS = {
     VerdictKind.INCONCLUSIVE: ("?", "dim"),
     VerdictKind.UNCLAIMED: ("○", "dim"),
 }
-BELOW = (9, 2, 8, 13, 12, 13)
+BELOW = (16, 2, 7, 13, 12, 13)
 """Least widths of the numbers' columns, so that the tables of a report stand in line."""
 
 

@@ -115,9 +115,10 @@ def remove_remains(cleaner: Cleaner) -> None:
     for point in mounts(cleaner):
         if Path(point).name != "null-netns" and re.search(r"/(rootfs|shm|merged|userdata/shm)$", point):
             cleaner.take(f"mount {point}", lambda point=point: run("umount", "-l", point))
-    for path in entries(cleaner.at("run/netns")):
-        if path.name.startswith("cni-") or re.fullmatch(r"[0-9a-f-]{36}", path.name):
-            cleaner.take(f"network namespace {path.name}", lambda path=path: remove_netns(path))
+    for kind in ("netns", "ipcns", "utsns", "pidns", "userns"):
+        for path in entries(cleaner.at(f"run/{kind}")):
+            if path.name.startswith("cni-") or re.fullmatch(r"[0-9a-f-]{36}", path.name):
+                cleaner.take(f"{kind} {path.name}", lambda path=path: remove_namespace(path))
     for link in entries(cleaner.at("sys/class/net")):
         if (link / "master").is_symlink() and (link / "master").readlink().name == BRIDGE:
             cleaner.take(f"link {link.name}", lambda link=link: run("ip", "link", "delete", link.name))
@@ -126,7 +127,7 @@ def remove_remains(cleaner: Cleaner) -> None:
             cleaner.take(f"lease {path.name}", path.unlink)
 
 
-def remove_netns(path: Path) -> None:
+def remove_namespace(path: Path) -> None:
     if path.is_mount():
         run("umount", "-l", str(path))
     path.unlink(missing_ok=True)

@@ -23,6 +23,9 @@ STATE_FOLDERS = (
     "/var/lib/crio",
 )
 SHIMS = ("containerd-shim", "conmon", "runsc-sandbox", "runsc-gofer")
+NAMESPACES = ("netns", "ipcns", "utsns", "pidns", "userns")
+"""Folders of /run where a pod's namespaces are pinned: its network's by every runtime, the others by CRI-O."""
+
 KEPT_MOUNTS = ("null-netns",)
 """What a runtime makes once a boot and keeps for all pods: gVisor's empty network namespace, in its state folder."""
 
@@ -48,7 +51,7 @@ class Audit:
     def snapshot(self) -> Snapshot:
         """All that is there now."""
         return frozenset(
-            (*self.ours(), *self._netns(), *self._veths(), *self._mounts(), *self._cgroups(), *self._leases(),
+            (*self.ours(), *self._namespaces(), *self._veths(), *self._mounts(), *self._cgroups(), *self._leases(),
              *self._shims())
         )  # fmt: skip
 
@@ -59,9 +62,10 @@ class Audit:
             self.sleep(PAUSE_S)
         return tuple(sorted(left, key=lambda leak: (leak.kind, leak.what)))
 
-    def _netns(self) -> Iterator[Leak]:
-        for name in _names(self.root / "run/netns"):
-            yield Leak("netns", name)
+    def _namespaces(self) -> Iterator[Leak]:
+        for kind in NAMESPACES:
+            for name in _names(self.root / "run" / kind):
+                yield Leak(kind, name)
 
     def _veths(self) -> Iterator[Leak]:
         """Links that hang on the benchmark network's bridge: other bridges are other people's."""

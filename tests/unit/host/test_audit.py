@@ -59,6 +59,9 @@ def _process(root: Path, pid: int, *argv: str) -> None:
 
 LEFT: list[tuple[str, str, Callable[[Path], None]]] = [
     ("netns", "cni-1", lambda root: _file(root / "run/netns/cni-1")),
+    ("ipcns", "0f3a", lambda root: _file(root / "run/ipcns/0f3a")),
+    ("utsns", "0f3a", lambda root: _file(root / "run/utsns/0f3a")),
+    ("mount", "/var/lib/crio/storage/overlay/x/merged", lambda root: _mount(root, "/var/lib/crio/storage/overlay/x/merged")),
     ("veth", "veth1", lambda root: _veth(root, "veth1", "cni-labctl")),
     ("mount", "/run/containerd/x/rootfs", lambda root: _mount(root, "/run/containerd/x/rootfs")),
     ("cgroup", "pids/labctl/m1/pod/c1", lambda root: _file(root / "sys/fs/cgroup/pids/labctl/m1/pod/c1/tasks")),
