@@ -52,15 +52,22 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class RunHost:
-    """A host of a run, and the machine it stands on."""
+    """A host of a run, and the machine it stands on.
+
+    ``provenance`` is what it ran (results/provenance.py): {} until its journal has told it.
+    """
 
     name: str
     machine: str
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """run.json: written once, before the first trial, and never changed. ``created`` is UTC, ISO 8601."""
+    """run.json: what was decided, before the first trial; only its hosts' provenance is added, from their journals.
+
+    ``created`` is UTC, ISO 8601.
+    """
 
     id: str
     suite: str

@@ -16,6 +16,7 @@ from orchestrator.results import estimates as store
 from orchestrator.results.analysis import Merged, estimate
 from orchestrator.results.files import write_text
 from orchestrator.results.merge import SAMPLES, merge
+from orchestrator.results.provenance import with_provenance
 from orchestrator.results.store import RunFolder
 from orchestrator.results.table import read_counts, read_series
 from remote_agent.benchmarks.registry import find
@@ -27,13 +28,17 @@ HTML = "report.html"
 def digest(folder: Path) -> None:
     """Merge the journals below the run's ``folder`` and estimate: samples.parquet, trials.parquet, estimates.json.
 
-    Raises ResultError.
+    What the hosts ran is noted in run.json. Raises ResultError.
     """
-    spec = RunFolder(folder).read_spec()
-    sources = store.fingerprint(folder)
+    run = RunFolder(folder)
+    spec, sources = run.read_spec(), store.fingerprint(folder)
     hosts = merge(folder, spec)
+    told = with_provenance(spec, hosts)
+    if told != spec:
+        run.write_spec(told)
+        sources = {**sources, run.run_json.name: store.fingerprint(folder)[run.run_json.name]}
     merged = Merged(read_series(folder), read_counts(folder), hosts, sources)
-    store.save(folder, estimate(spec, merged, catalogue(spec)))
+    store.save(folder, estimate(told, merged, catalogue(told)))
 
 
 def digested(folder: Path) -> Estimates:
@@ -45,8 +50,8 @@ def digested(folder: Path) -> Estimates:
 
 def report(folder: Path) -> Report:
     """All that a report of the run is drawn from. Raises ResultError."""
+    estimates = digested(folder)  # first: it notes in run.json what the hosts ran
     spec = RunFolder(folder).read_spec()
-    estimates = digested(folder)
     return Report(spec, estimates, read_series(folder), catalogue(spec))
 
 

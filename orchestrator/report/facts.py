@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.model.run import RunHost
 from orchestrator.model.samples import HostRecord
 from orchestrator.report.numbers import MISSING
 
@@ -25,13 +28,65 @@ WANTED = (
 """A label, and the dotted name under which a fingerprint holds it."""
 
 
-def shown_facts(hosts: Sequence[HostRecord]) -> list[tuple[str, tuple[str, ...]]]:
-    """The wanted facts that at least one host has, then the packages of the runtimes: label, a text a host."""
+def shown_facts(
+    hosts: Sequence[HostRecord], built: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """The wanted facts that at least one host has, then the runtimes and their packages: label, a text a host.
+
+    ``built`` is the provenance of each of ``hosts``.
+    """
     leaves = [leaf_facts(host.facts) for host in hosts]
     wanted = [(label, name) for label, name in WANTED if any(name in facts for facts in leaves)]
+    rows = [(label, tuple(_shown(name, facts) for facts in leaves)) for label, name in wanted]
+    rows += _components(built)
+    known = {label for label, _ in rows}
     packages = sorted({name for facts in leaves for name in facts if name.startswith(PACKAGES)})
-    wanted += [(name.removeprefix(PACKAGES), name) for name in packages]
-    return [(label, tuple(_shown(name, facts) for facts in leaves)) for label, name in wanted]
+    rows += [
+        (label, tuple(_shown(name, facts) for facts in leaves))
+        for name in packages
+        if (label := name.removeprefix(PACKAGES)) not in known
+    ]
+    return rows
+
+
+def _components(built: Sequence[Mapping[str, Any]]) -> list[tuple[str, tuple[str, ...]]]:
+    """Version and artifact of each component, one word for all configurations, and the adapters: label, a text a host."""
+    names = sorted({name for one in built for name in one.get("components", {})})
+    rows = [(name, tuple(_component(one.get("components", {}).get(name)) for one in built)) for name in names]
+    if any(one.get("configurations") for one in built):
+        rows.append(("configuration", tuple(_digest(one.get("configurations", {})) for one in built)))
+    if any(one.get("adapters") for one in built):
+        rows.append(("adapters", tuple(_text(sorted(one.get("adapters", {}))) for one in built)))
+    return rows
+
+
+def _component(about: Mapping[str, Any] | None) -> str:
+    if about is None:
+        return MISSING
+    source = "" if about.get("source") in (None, "module") else f", {about['source']}"
+    return f"{about.get('version') or MISSING}{source} ({str(about.get('key') or MISSING)[:8]})"
+
+
+def _digest(configurations: Mapping[str, str]) -> str:
+    """Hosts whose files are all alike have the same word; which file differs is in the table of the provenance."""
+    if not configurations:
+        return MISSING
+    return hashlib.sha256(json.dumps(dict(configurations), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def provenance_rows(hosts: Sequence[RunHost]) -> list[tuple[str, str, str, str, str]]:
+    """Host, kind (component, configuration, adapter), name, version and source, hash (artifact key, or sha256)."""
+    found = []
+    for host in hosts:
+        told = host.provenance
+        for name, about in told.get("components", {}).items():
+            version = f"{_text(about.get('version'))}, {_text(about.get('source'))}"
+            found.append((host.name, "component", name, version, _text(about.get("key"))))
+        for kind, entries in (("configuration", "configurations"), ("adapter", "adapters")):
+            found += [
+                (host.name, kind, name, MISSING, digest) for name, digest in told.get(entries, {}).items()
+            ]
+    return found
 
 
 def binaries(hosts: Sequence[HostRecord]) -> list[tuple[str, str, str, str]]:

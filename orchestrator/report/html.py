@@ -12,7 +12,7 @@ from orchestrator.model.verdict import VerdictKind
 from orchestrator.report import numbers
 from orchestrator.report.page import facts_table, overview, section
 from orchestrator.report.svg import Paint, render
-from orchestrator.report.tables import binaries_table, host_table
+from orchestrator.report.tables import binaries_table, host_table, provenance_table
 from orchestrator.report.view import Report
 
 MARKS = {
@@ -37,6 +37,7 @@ def render_html(report: Report, paint: Paint = render) -> str:
         overview=overview(report, paint),
         sections=[section(report, plan.name, paint) for plan in report.spec.benchmarks],
         hosts=host_table(report),
+        provenance=provenance_table(report),
         binaries=binaries_table(report),
         facts=facts_table(report),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.model.estimates import Cell, Measure
 from orchestrator.model.samples import HostRecord
-from orchestrator.report.facts import binaries, shown_facts, why_missing
+from orchestrator.report.facts import binaries, provenance_rows, shown_facts, why_missing
 from orchestrator.report.numbers import (
     MISSING,
     Scale,
@@ -212,7 +212,8 @@ def host_table(report: Report) -> Table:
         ),
         ("journal", *(host.ended or "open" for host in hosts)),
     ]
-    rows += [(label, *values) for label, values in shown_facts(hosts)]
+    built = [host.provenance for host in report.spec.hosts]
+    rows += [(label, *values) for label, values in shown_facts(hosts, built)]
     words = frozenset(range(1, len(hosts) + 1))
     return Table(
         "Hosts.",
@@ -221,6 +222,13 @@ def host_table(report: Report) -> Table:
         words=words,
         notes=tuple(why_missing(hosts)),
     )
+
+
+def provenance_table(report: Report) -> Table | None:
+    """Every component, configuration file and adapter of each host by its hash; None where no host has told any."""
+    rows = tuple(provenance_rows(report.spec.hosts))
+    head = ("host", "kind", "name", "version, source", "artifact key, or sha256")
+    return Table("What each host ran.", head, rows, headers=3, words=frozenset((3, 4))) if rows else None
 
 
 def binaries_table(report: Report) -> Table | None:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from orchestrator.model.estimates import Notice
 from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import HostRecord, TrialCount
 from orchestrator.results.facts import differing, flat
+from orchestrator.results.provenance import provenance
 
 MOST_STEAL, MOST_LOAD = 0.01, 0.2
 STEADY_CLOCKS = ("tsc", "kvm-clock")
@@ -17,9 +20,10 @@ QUIETER = "Run again when the machine is quieter, or trust the paired ratios mor
 
 def notices(spec: RunSpec, hosts: Sequence[HostRecord], trials: Sequence[TrialCount]) -> tuple[Notice, ...]:
     """What a reader must know before believing the numbers: the run's notices first, then each host's."""
-    found = [*_shared(spec), *_unlike(hosts)]
+    found = [*_shared(spec), *_other_builds(hosts), *_unlike(hosts)]
     for host in hosts:
-        found += [*_journal(host), *_noted(host), *_changed(host), *_settings(host), *_noise(host)]
+        found += [*_journal(host), *_noted(host), *_changed(host), *_settings(host), *_adapters(host)]
+        found += _noise(host)
         found += _trials([count for count in trials if count.host == host.host])
     return tuple(found)
 
@@ -37,9 +41,42 @@ def _shared(spec: RunSpec) -> Iterator[Notice]:
             )
 
 
+def _other_builds(hosts: Sequence[HostRecord]) -> Iterator[Notice]:
+    """A component that is another one on some host: the most that can be unlike, so it has a sentence of its own."""
+    built = {host.host: provenance(host.facts)["components"] for host in hosts if host.facts}
+    for name in sorted({name for components in built.values() for name in components}):
+        found = {host: components.get(name) for host, components in built.items()}
+        if len({json.dumps(about, sort_keys=True) for about in found.values()}) > 1:
+            told = ", ".join(f"{_build(about)} on {host}" for host, about in found.items())
+            yield Notice(
+                None,
+                f"The hosts do not run the same {name}: {told}.",
+                "Compare combinations within a host, or provision all of them again.",
+            )
+
+
+def _build(about: Mapping[str, Any] | None) -> str:
+    return "none" if about is None else f"{about['version']} ({about['source']}, {str(about['key'])[:8]})"
+
+
+def _adapters(host: HostRecord) -> Iterator[Notice]:
+    """Programs that stand in for real ones because the host lacks something; they cost a little of every trial."""
+    names = sorted(provenance(host.facts).get("adapters", {}))
+    if names:
+        yield Notice(
+            host.host,
+            f"Adapters are in place: {', '.join(names)}.",
+            "Each is a shell script that starts the real program, a few milliseconds a pod; `labctl doctor` says why it is there.",
+        )
+
+
 def _unlike(hosts: Sequence[HostRecord]) -> Iterator[Notice]:
     seen = [(host.host, flat(host.facts)) for host in hosts if host.facts]
-    names = differing([facts for _, facts in seen], hosts=True)
+    names = [
+        name
+        for name in differing([facts for _, facts in seen], hosts=True)
+        if not name.startswith("components.")  # they have a sentence of their own
+    ]
     if names:
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
         yield Notice(

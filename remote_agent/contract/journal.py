@@ -14,7 +14,8 @@ Every record has ``v`` (SCHEMA) and ``type``. Times named ``*_ns`` are the host'
     ended          status ("complete" | "cancelled"), time          last record
 
 A sample is {"metric": NAME, "value": number in the metric's unit, "unit": UNIT, "item": index or null}.
-A leak is {"kind": "pod" | "container" | "netns" | "ipcns" | "utsns" | "pidns" | "userns" | "veth" | "mount" | "cgroup" | "lease" | "process", "what": NAME}.
+A leak is {"kind": KIND, "what": NAME}, its kind one of pod, container, netns, ipcns, utsns, pidns, userns, veth, mount, cgroup,
+lease, process.
 A trial's status is "ok", "failed" or "unsupported"; the last two carry a reason and no samples.
 """
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from remote_agent.host import machine, software
+from remote_agent.host.installed import installed
 from remote_agent.host.read import gather
 
 GROUPS = {
@@ -31,7 +32,14 @@ def fingerprint(root: Path = Path("/"), binaries: Sequence[str] = ()) -> dict[st
     facts: dict[str, Any] = {"hostname": os.uname().nodename}
     for name, probes in GROUPS.items():
         facts[name] = gather(probes(root), missing, f"{name}.")
-    facts |= gather({"binaries": lambda: software.binaries(binaries)}, missing)
+    facts |= gather(
+        {
+            "components": lambda: installed(str(root))["components"],
+            "adapters": lambda: software.adapters(root),
+            "binaries": lambda: software.binaries(binaries),
+        },
+        missing,
+    )
     return with_missing(facts, missing)
 
 

@@ -35,12 +35,19 @@ BINARIES = (
 )
 CONFIGS = (
     "etc/containerd/config.toml",
+    "etc/cni/labctl.d/*",
     "etc/cni/net.d/*",
     "etc/crio/crio.conf",
     "etc/crio/crio.conf.d/*",
     "etc/containers/*.conf",
     "etc/containers/*.json",
+    "etc/crio/policy.json",
+    "etc/crictl*.yaml",
+    "etc/labctl/runsc/*.toml",
+    "etc/systemd/system/containerd.service",
+    "etc/systemd/system/crio.service",
 )
+ADAPTERS = "opt/labctl/adapters"
 
 
 def system(root: Path) -> Probes:
@@ -66,6 +73,11 @@ def timers() -> dict[str, str]:
     """``active``, ``inactive`` or ``unknown``, of the timers that are known to disturb."""
     states = command(("systemctl", "is-active", *TIMERS), ok=(0, 3, 4)).splitlines()
     return dict(zip(TIMERS, states, strict=False))
+
+
+def adapters(root: Path) -> dict[str, str]:
+    """SHA-256 of each program that stands in for a real one on this host, by its name; {} where it lacks nothing."""
+    return {path.name: sha256(path) for path in sorted((root / ADAPTERS).glob("*")) if path.is_file()}
 
 
 def configs(root: Path) -> dict[str, str]:
