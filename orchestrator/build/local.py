@@ -112,17 +112,26 @@ class LocalBuilder:
             supervised(script, {"PATH": os.environ.get("PATH", os.defpath), **environment}),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, errors="replace",
         )  # fmt: skip
-        assert process.stdout is not None
-        deadline = threading.Timer(seconds, process.kill)
+        stdin = process.stdin
+        assert stdin is not None and process.stdout is not None
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            stdin.close()  # which ends all that it started
+
+        deadline = threading.Timer(seconds, end)
         deadline.start()
         try:
             reason = heard(process.stdout, say)
             code = process.wait()
         finally:
             deadline.cancel()
-            process.stdin.close() if process.stdin else None
+            stdin.close()
             process.wait()
             process.stdout.close()
+        if late.is_set():
+            raise BuildError(f"The build on {self.name} was not done within {seconds:.0f} s.")
         if code != 0:
             raise failure(self.name, script, code, reason)
 

@@ -47,7 +47,7 @@ class Store:
             known = {name: about[name] for name in _ABOUT}
         except OSError:
             return None
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, TypeError):
             return Spoilt(f"The provenance of {component.name} ({key}) in the store cannot be read.")
         try:
             found = sha256_of(place / TAR)

@@ -43,7 +43,7 @@ from orchestrator.model.errors import UsageError
 FILE = "component.yaml"
 TOOLCHAIN = "toolchain.yaml"
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_Output = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)*$")]
+_Output = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-][A-Za-z0-9_.+-]*(/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)*$")]
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
 _Text = Annotated[str, Field(min_length=1)]
 

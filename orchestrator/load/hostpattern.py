@@ -74,11 +74,12 @@ def _numbers(begin: str, end: str, width: int) -> list[str]:
     return [str(number).zfill(digits) for number in range(int(begin), int(end) + 1, width)]
 
 
-def select_hosts(inventory: Inventory, limit: str | None) -> tuple[Host, ...]:
+def select_hosts(inventory: Inventory, limit: str | None, *, of_play: bool = False) -> tuple[Host, ...]:
     """The hosts that Ansible's pattern ``limit`` names, in the order of the inventory; all of them where it is None.
 
     Known: names of hosts and groups, globs, ``~regex``, ``group[0]`` and ``group[0:2]``; joined by commas or colons,
     ``&`` for "and in", ``!`` for "and not in". Raises UsageError: a part that names nothing, a pattern that leaves nothing.
+    ``of_play``: what a play leaves out (``!builders``) need not be in every inventory, as with Ansible.
     """
     if not inventory.hosts:
         raise UsageError(f"{inventory.path}: the inventory has no hosts.", "Name one below all: hosts:.")
@@ -89,7 +90,7 @@ def select_hosts(inventory: Inventory, limit: str | None) -> tuple[Host, ...]:
     for part in (part for part in parts if part[0] == "&"):
         chosen &= _matches(inventory, part[1:])
     for part in (part for part in parts if part[0] == "!"):
-        chosen -= _matches(inventory, part[1:])
+        chosen -= _left_out(inventory, part[1:], of_play)
     if not chosen or not parts:
         raise UsageError(f"--limit '{limit}' leaves no host of {inventory.path}.", _what_there_is(inventory))
     return tuple(host for host in inventory.hosts if host.name in chosen)
@@ -120,6 +121,15 @@ def _matches(inventory: Inventory, pattern: str) -> set[str]:
             f"No host or group of {inventory.path} is named by '{pattern}'.", hint + _what_there_is(inventory)
         )
     return set(_subscripted(found, subscript)) if subscript else set(found)
+
+
+def _left_out(inventory: Inventory, pattern: str, may_miss: bool) -> set[str]:
+    try:
+        return _matches(inventory, pattern)
+    except UsageError:
+        if may_miss:
+            return set()
+        raise
 
 
 def _named(inventory: Inventory, pattern: str, names: Sequence[str]) -> list[str]:

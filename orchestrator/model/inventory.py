@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+BUILDERS = "builders"
+"""The group of the hosts that build components; what builds is not benched."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -30,6 +33,11 @@ class Host:
     vars: Mapping[str, Any]
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False, compare=False)
     file: Path | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def builds(self) -> bool:
+        """Whether it is of the group BUILDERS."""
+        return BUILDERS in self.groups
 
     @property
     def machine(self) -> str:

@@ -104,7 +104,8 @@ def build(asked: Asked, view: View) -> tuple[Built, ...]:
         store.sweep()
         wanted = _plan(choose(components, asked.names), pinned, shop.target, Path(work))
         done = [*_cached(wanted, store, view)]
-        lacking = [one for one in wanted if one.key not in {built.artifact.key for built in done}]
+        have = {built.artifact.component for built in done}
+        lacking = [one for one in wanted if one.component.name not in have]
         for one in lacking:
             done.append(_make(one, pinned, shop, store, Path(work), view))
             view.built(done[-1])

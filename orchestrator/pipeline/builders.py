@@ -21,12 +21,11 @@ from orchestrator.lab.system import System
 from orchestrator.load.inventory import endpoint_of, load_inventory, select_hosts
 from orchestrator.load.lab import lab_spec
 from orchestrator.model.errors import BuildError, ConfigError, LabError, UnreachableError
-from orchestrator.model.inventory import Host, Inventory
+from orchestrator.model.inventory import BUILDERS, Host, Inventory
 from orchestrator.model.lab import LabSpec
 from orchestrator.ssh import connect
 
 Choice = Literal["lab", "group", "local"]
-GROUP = "builders"
 VARIABLE = "labctl_environment"
 LAB = "labctl-build"
 SHARED = f"{FOLDER}/shared"
@@ -50,7 +49,7 @@ def has_builders(inventory: Path | None) -> bool:
     if inventory is None or not inventory.is_file():
         return False
     loaded = load_inventory(inventory)
-    return GROUP in loaded.groups and bool(loaded.members(GROUP))
+    return BUILDERS in loaded.groups and bool(loaded.members(BUILDERS))
 
 
 @contextmanager
@@ -61,7 +60,7 @@ def _of_group(path: Path | None, say: Say) -> Iterator[Builder]:
             "Builders are hosts of an inventory's group `builders`.", "Name it with --inventory."
         )
     inventory = load_inventory(path)
-    hosts = select_hosts(inventory, GROUP)
+    hosts = select_hosts(inventory, BUILDERS)
     silent: list[str] = []
     for host in hosts:
         try:

@@ -152,7 +152,7 @@ def _plays_of(hosts: Sequence[Host], inventory: Inventory, playbook: Playbook) -
 
 def _members(play: Play, inventory: Inventory) -> frozenset[str]:
     try:
-        return frozenset(host.name for host in select_hosts(inventory, str(play.hosts.value)))
+        return frozenset(host.name for host in select_hosts(inventory, str(play.hosts.value), of_play=True))
     except UsageError as error:
         origin = play.hosts.origin
         raise ConfigError(

@@ -21,7 +21,7 @@ from pathlib import Path
 from orchestrator.load.inventory import load_inventory, select_hosts
 from orchestrator.load.suite import find_suite, list_suites, load_suite
 from orchestrator.model.errors import RunError, UsageError
-from orchestrator.model.inventory import Host
+from orchestrator.model.inventory import BUILDERS, Host, Inventory
 from orchestrator.model.run import BenchmarkPlan, RunHost, RunSpec, RunState, Suite
 from orchestrator.results.store import RunFolder, RunStore, new_run_id
 from orchestrator.runs.process import owned, owning, start_detached
@@ -46,11 +46,7 @@ def plan_run(wanted: Wanted, suites: Sequence[Path], now: datetime | None = None
     """``suites``: the folders in which a suite's name is looked for. Raises UsageError and ConfigError."""
     suite = load_suite(find_suite(wanted.suite, suites), catalogue(), find)
     inventory = load_inventory(wanted.inventory)
-    hosts = select_hosts(inventory, wanted.limit)
-    if not hosts:
-        raise UsageError(
-            f"{wanted.inventory} has no hosts.", "`labctl lab new` writes an inventory that has."
-        )
+    hosts = _benched(inventory, wanted.limit)
     _check_sockets(suite, hosts)
     now = now or datetime.now(UTC)
     return RunSpec(
@@ -65,6 +61,18 @@ def plan_run(wanted: Wanted, suites: Sequence[Path], now: datetime | None = None
         baseline=_baseline(suite, wanted.baseline),
         labctl_version=version("labctl"),
     )
+
+
+def _benched(inventory: Inventory, limit: str | None) -> tuple[Host, ...]:
+    """The hosts that are meant, without those that build: what a build leaves in caches and queues would be measured along."""
+    hosts = select_hosts(inventory, limit)
+    benched = tuple(host for host in hosts if not host.builds)
+    if not benched:
+        raise UsageError(
+            f"{inventory.path}: {', '.join(host.name for host in hosts)} is of the group `{BUILDERS}`, and what builds is not benched.",
+            "Name other hosts, or take it out of the group.",
+        )
+    return benched
 
 
 def suite_folders() -> tuple[Path, ...]:

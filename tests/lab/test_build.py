@@ -56,17 +56,36 @@ def written(name: str) -> dict[str, Any]:
     return dict(found[name])
 
 
-def variant(folder: Path, name: str, mark: str) -> Path:
-    """The CNI plugins under another name, and with other bits: a build of a few seconds that nobody has done yet."""
-    target = folder / "components" / name
-    shutil.copytree(COMPONENTS / "cni-plugins", target)
-    text = (target / "component.yaml").read_text()
-    module = "module: github.com/containernetworking/plugins\n"
-    assert module in text
-    (target / "component.yaml").write_text(
-        text.replace(module, f"{module}  ldflags: -X main.mark={mark}{os.getpid()}{time.time_ns()}\n")
-        + "optional: true\n"
+SLOW = """\
+summary: A program that takes its time to compile
+source: checkout
+checkout: ../../tree
+version: "1"
+go:
+  build:
+    bin/slow: .
+optional: true
+"""
+
+
+def slow(folder: Path, name: str) -> Path:
+    """A component that nobody has built yet, and whose compilation takes ten seconds: one function of 20,000 lines."""
+    tree, target = folder / "tree", folder / "components" / name
+    tree.mkdir()
+    target.mkdir(parents=True)
+    mark = time.time_ns()
+    lines = (f"\tif x%{n + 2} == {n} {{ x = x*{n + 3} + len(os.Args) }}\n" for n in range(20_000))
+    head, tail = 'package main\n\nimport "os"\n\n', "func main() { os.Exit(f(len(os.Args)) & 1) }\n"
+    (tree / "main.go").write_text(
+        f"{head}func f(x int) int {{\n\tx += {mark}\n{''.join(lines)}\treturn x\n}}\n\n{tail}"
     )
+    (tree / "go.mod").write_text("module example.org/slow\n\ngo 1.26\n")
+    (tree / "go.sum").write_text("")
+    subprocess.run(["git", "-C", str(tree), "init", "--quiet"], check=True)
+    git = ["git", "-C", str(tree), "-c", "user.name=A Developer", "-c", "user.email=dev@example.org"]
+    subprocess.run([*git, "add", "--all"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message", "Slow"], check=True)
+    (target / "component.yaml").write_text(SLOW)
     return target.parent
 
 
@@ -116,21 +135,24 @@ def test_a_flipped_byte_in_the_store_is_said_and_mended() -> None:
 
 @pytest.mark.parametrize("victim", ["controller", "builder"])
 def test_a_kill_in_the_middle_of_a_build_leaves_nothing_half_there(tmp_path: Path, victim: str) -> None:
-    name = f"cni-{victim}"
-    folder = variant(tmp_path, name, victim)
+    name = f"slow-{victim}-{os.getpid()}"
+    folder = slow(tmp_path, name)
     words = ("build", name, "--components", folder)
     process = start(*words)
     assert process.stdout is not None
     for line in process.stdout:
-        if f"{name}: module" in line:
-            break
-    time.sleep(2.0)  # in the middle of the compilation
+        if line.startswith(f"{name}: ") and line.endswith(" packages\n"):
+            break  # the builder begins to compile
+    time.sleep(2.0)
     if victim == "controller":
         os.killpg(process.pid, signal.SIGKILL)
     else:
         state = json.loads((BUILDER / "state.json").read_text())
         for host in state["hosts"].values():
-            os.kill(host["process"]["pid"], signal.SIGKILL)
+            pid = host["process"]["pid"]
+            inits = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            for one in (pid, *map(int, inits)):  # the container's own first process outlives systemd-nspawn's
+                os.kill(one, signal.SIGKILL)
     rest = process.stdout.read()
     process.stdout.close()
     code = process.wait(timeout=300)

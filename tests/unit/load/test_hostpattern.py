@@ -105,3 +105,12 @@ def test_a_limit_that_leaves_nothing_is_refused(inventory: Inventory, limit: str
 def test_an_inventory_without_hosts_is_said_to_have_none() -> None:
     with pytest.raises(UsageError, match="has no hosts"):
         select_hosts(Inventory(Path("hosts.yml"), (), {}), None)
+
+
+def test_a_play_may_leave_out_a_group_that_an_inventory_lacks_and_a_limit_may_not(
+    inventory: Inventory,
+) -> None:
+    assert select_hosts(inventory, "all:!builders", of_play=True) == inventory.hosts
+    assert [host.name for host in select_hosts(inventory, "db:!web", of_play=True)] == ["db1"]
+    with pytest.raises(UsageError, match="'builders'"):
+        select_hosts(inventory, "all:!builders")

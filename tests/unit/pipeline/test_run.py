@@ -50,6 +50,13 @@ def test_a_plan_is_the_suite_on_the_hosts(tmp_path: Path, wanted: Wanted) -> Non
     assert plan_run(wanted, [tmp_path], NOW).seed != spec.seed
 
 
+def test_what_builds_is_not_benched(tmp_path: Path, wanted: Wanted) -> None:
+    wanted.inventory.write_text(INVENTORY + "  children:\n    builders:\n      hosts:\n        h2:\n")
+    assert [host.name for host in plan_run(wanted, [tmp_path], NOW).hosts] == ["h1", "h3"]
+    with pytest.raises(UsageError, match="h2 is of the group `builders`"):
+        plan_run(replace(wanted, limit="h2"), [tmp_path], NOW)
+
+
 def test_what_is_typed_goes_before_the_suite(tmp_path: Path, wanted: Wanted) -> None:
     typed = replace(wanted, limit="h3", runs=3, seed=5, baseline="containerd/crun")
     spec = plan_run(typed, [tmp_path], NOW)

@@ -41,6 +41,7 @@ PREFIX = "/opt/labctl"
 BUILT = {
     "cni-plugins": ("1.9.1", ("bridge", "host-local", "loopback")),
     "containerd": ("2.4.2", ("containerd", "containerd-shim-runc-v2", "ctr")),
+    "cri-o": ("1.36.3", ("crio", "pinns")),
     "cri-tools": ("1.36.0", ("crictl",)),
     "runc": ("1.5.2", ("runc",)),
     "runsc": ("20260905.0", ("runsc", "containerd-shim-runsc-v1")),
@@ -48,6 +49,7 @@ BUILT = {
 DEBIANS = {
     "cni-plugins": ("1.1.1+ds1-3+b17", {"bridge": "/usr/lib/cni/bridge"}),
     "containerd": ("1.7.24~ds1-6+deb13u1", {"containerd": "/usr/bin/containerd", "ctr": "/usr/bin/ctr"}),
+    "conmon": ("2.1.12-4", {"conmon": "/usr/bin/conmon"}),
     "crun": ("1.21-1", {"crun": "/usr/bin/crun"}),
     "runc": ("1.1.15+ds1-2+b4", {"runc": "/usr/sbin/runc"}),
 }
@@ -92,11 +94,11 @@ def artifact(folder: Path, name: str, version: str, programs: dict[str, str], de
 
 
 def artifacts(folder: Path, source: str = "module") -> dict[str, Any]:
-    """What a build leaves: from source with Debian's crun, or Debian's packages alone."""
+    """What a build leaves: from source with Debian's crun and conmon, or Debian's packages alone."""
     components = {
         name: artifact(folder, name, version, programs, debian=True)
         for name, (version, programs) in DEBIANS.items()
-        if source == "debian" or name == "crun"
+        if name in ("crun", "conmon") or (source == "debian" and name != "conmon")
     }
     for name, (version, names) in BUILT.items() if source == "module" else ():
         programs = {program: f"{PREFIX}/{name}/current/bin/{program}" for program in names}
@@ -149,18 +151,21 @@ def links(found: list[Step]) -> dict[str, str]:
 def test_every_component_is_unpacked_and_then_its_link_switched(tmp_path: Path) -> None:
     found = steps(tmp_path)
     unpacked = [step for step in found if step.module == "unarchive"]
-    assert {step.args["dest"] for step in unpacked} == {PREFIX} and len(unpacked) == 6
+    assert {step.args["dest"] for step in unpacked} == {PREFIX} and len(unpacked) == 8
     switched = {path: src for path, src in links(found).items() if path.endswith("/current")}
-    assert switched == {f"{PREFIX}/{name}/current": f"{name}-key" for name in (*BUILT, "crun")}
+    assert switched == {f"{PREFIX}/{name}/current": f"{name}-key" for name in (*BUILT, "crun", "conmon")}
     numbers = [found.index(step) for step in found if str(step.args.get("path", "")).endswith("/current")]
     assert max(found.index(step) for step in unpacked) < min(numbers)
     (apt,) = [step for step in found if "deb" in step.args]
-    assert apt.args["deb"] == f"{PREFIX}/crun/crun-key/crun_1.21-1_amd64.deb"
+    assert apt.args["deb"].split(",") == [
+        f"{PREFIX}/conmon/conmon-key/conmon_2.1.12-4_amd64.deb",
+        f"{PREFIX}/crun/crun-key/crun_1.21-1_amd64.deb",
+    ]
 
 
 def test_what_was_built_is_on_the_path_and_debians_is_there_already(tmp_path: Path) -> None:
     on_path = {path for path in links(steps(tmp_path)) if path.startswith("/usr/local/bin/")}
-    names = ("containerd", "containerd-shim-runc-v2", "crictl", "ctr", "runc", "runsc")
+    names = ("containerd", "containerd-shim-runc-v2", "crictl", "crio", "ctr", "pinns", "runc", "runsc")
     assert on_path == {f"/usr/local/bin/{name}" for name in names}
 
 
@@ -187,10 +192,13 @@ DPKG_SAYS = [
 def test_a_program_of_a_package_that_was_changed_is_installed_again(
     tmp_path: Path, says: str, mends: bool
 ) -> None:
-    found = steps(tmp_path, stdout={"dpkg --verify crun": says})
+    found = steps(tmp_path, stdout={"dpkg --verify conmon crun": says})
     again = [s.args["argv"] for s in found if "--install" in (s.args.get("argv") or [])]
-    deb = f"{PREFIX}/crun/crun-key/crun_1.21-1_amd64.deb"
-    assert again == ([["dpkg", "--force-confold", "--install", deb]] if mends else [])
+    debs = [
+        f"{PREFIX}/conmon/conmon-key/conmon_2.1.12-4_amd64.deb",
+        f"{PREFIX}/crun/crun-key/crun_1.21-1_amd64.deb",
+    ]
+    assert again == ([["dpkg", "--force-confold", "--install", *debs]] if mends else [])
 
 
 def test_containerd_2_has_all_handlers(tmp_path: Path) -> None:
@@ -257,7 +265,7 @@ def test_a_handlers_component_of_ones_own_needs_no_line_of_code(tmp_path: Path) 
 @pytest.mark.parametrize("capable", [False, True])
 def test_adapters_are_only_where_the_capability_is_missing(tmp_path: Path, capable: bool) -> None:
     found = steps(tmp_path, facts={"labctl": {"cap_sys_resource": capable, "kvm": {"runs": capable}}})
-    adapter = f"{PREFIX}/adapters/containerd-shim-runsc-v1"
+    adapter = f"{PREFIX}/adapters/uid-map-runsc"
     runtime = containerd_config(found)["plugins"]["io.containerd.cri.v1.runtime"]
     assert runtime["restrict_oom_score_adj"] is not capable
     real = f"{PREFIX}/runsc/current/bin/containerd-shim-runsc-v1"
@@ -346,8 +354,159 @@ def test_critest_is_there_where_it_was_built(tmp_path: Path) -> None:
     assert links(steps(tmp_path, built))["/usr/local/bin/critest"] == program
 
 
-def test_the_adapter_is_a_shell_program(tmp_path: Path) -> None:
-    adapter = tmp_path / "adapter"
-    adapter.write_text(written(steps(tmp_path), f"{PREFIX}/adapters/containerd-shim-runsc-v1"))
-    shell = shutil.which("sh")
-    assert shell and subprocess.run([shell, "-n", str(adapter)], check=False, timeout=20).returncode == 0
+def crio_config(found: list[Step]) -> dict[str, Any]:
+    return dict(tomllib.loads(written(found, "/etc/crio/crio.conf.d/10-labctl.conf"))["crio"])
+
+
+def test_cri_o_is_set_up_as_containerd_is_and_touches_nothing_of_others(tmp_path: Path) -> None:
+    found = steps(tmp_path)
+    config, plugins = crio_config(found), containerd_config(found)["plugins"]
+    cni = plugins["io.containerd.cri.v1.runtime"]["cni"]
+    assert config["network"] == {"network_dir": cni["conf_dir"], "plugin_dirs": cni["bin_dirs"]}
+    assert config["image"]["pause_image"] == "localhost/labctl/pause:1"
+    runtime = config["runtime"]
+    assert (runtime["cgroup_manager"], runtime["drop_infra_ctr"], runtime["default_runtime"]) == (
+        "cgroupfs", False, "runc",
+    )  # fmt: skip
+    assert runtime["pinns_path"] == f"{PREFIX}/cri-o/current/bin/pinns"
+    runtimes = runtime["runtimes"]
+    assert set(runtimes) == set(plugins["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"])
+    assert runtimes["crun"]["monitor_path"] == "/usr/bin/conmon"
+    assert runtimes["runsc"]["runtime_type"] == "vm"
+    assert runtimes["runsc"]["runtime_path"].endswith("/containerd-shim-runsc-v2"), "CRI-O demands this name"
+    assert config["nri"]["nri_listen"] != "/var/run/nri/nri.sock", "that is containerd's"
+    assert not [step for step in found if str(step.args.get("dest", "")).startswith("/etc/containers")]
+    shims = [
+        tomllib.loads(written(found, f"/etc/labctl/runsc/{cri}-runsc.toml")) for cri in ("containerd", "crio")
+    ]
+    assert shims[0]["runsc_config"] == shims[1]["runsc_config"], "gVisor's settings are the same for both"
+    assert shims[1]["grouping"] is True
+    assert shims[1]["runsc_config"]["overlay2"] != "root:self"
+
+
+@pytest.mark.parametrize("capable", [False, True])
+def test_cri_os_oci_runtimes_have_an_adapter_only_without_the_capability(
+    tmp_path: Path, capable: bool
+) -> None:
+    found = steps(tmp_path, facts={"labctl": {"cap_sys_resource": capable}})
+    runtimes = crio_config(found)["runtime"]["runtimes"]
+    shim = tomllib.loads(written(found, "/etc/labctl/runsc/crio-runsc.toml"))
+    real = {
+        "runc": f"{PREFIX}/runc/current/bin/runc",
+        "crun": "/usr/bin/crun",
+        "runsc": f"{PREFIX}/runsc/current/bin/runsc",
+    }
+    for name, program in real.items():
+        adapter = f"{PREFIX}/adapters/oom-score-adj-{name}"
+        used = shim["binary_name"] if name == "runsc" else runtimes[name]["runtime_path"]
+        assert used == (program if capable else adapter)
+        if capable:
+            assert {s.args["state"] for s in found if s.args.get("path") == adapter} == {"absent"}
+    assert ("OOMScoreAdjust" in written(found, "/etc/systemd/system/crio.service")) is capable
+
+
+@pytest.mark.parametrize(
+    ("changed", "restarts"),
+    [
+        ((), 0),
+        (("Switch to this build of CRI-O",), 1),
+        (("Configure CRI-O", "Describe CRI-O's service", "Say whose images"), 1),
+        (("Switch to this build of each", "Write gVisor's settings", "Put an adapter before each"), 0),
+    ],
+)
+def test_cri_o_restarts_only_for_what_it_reads_itself(
+    tmp_path: Path, changed: tuple[str, ...], restarts: int
+) -> None:
+    found = steps(tmp_path, changed=changed)
+    assert (
+        len([s for s in found if s.args.get("state") == "restarted" and s.args["name"] == "crio"]) == restarts
+    )
+
+
+def test_images_go_into_cri_os_own_storage(tmp_path: Path) -> None:
+    found = steps(tmp_path)
+    asked = [
+        step
+        for step in found
+        if "skopeo inspect" in str(step.args.get("cmd") or step.args.get("_raw_params") or "")
+    ]
+    assert len(asked) == 2
+    assert not [s for s in found if (s.args.get("argv") or [""])[0] == "skopeo"], "they are there: it said 0"
+
+
+# --- the adapters, run for real
+
+
+def adapter(folder: Path, name: str) -> Path:
+    text = written(steps(folder), f"{PREFIX}/adapters/{name}")
+    path = folder / name
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def fake(folder: Path, text: str) -> str:
+    path = folder / "real"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def run_it(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(path), *words], capture_output=True, text=True, timeout=20, check=False)
+
+
+ANSWER = '{"version":2,"address":"unix:///run/vc/s.sock","protocol":"ttrpc"}'
+
+
+def test_cri_o_is_told_the_address_alone(tmp_path: Path) -> None:
+    shim = fake(
+        tmp_path, f"for word; do [ $word = start ] && echo '{ANSWER}' && exit; done; echo \"$@\"; exit 3"
+    )
+    path = adapter(tmp_path, "containerd-shim-runsc-v2")
+    path.write_text(path.read_text().replace(f"{PREFIX}/adapters/uid-map-runsc", shim))
+    assert run_it(path, "-namespace", "default", "-id", "x y", "start").stdout == "unix:///run/vc/s.sock"
+    other = run_it(path, "-id", "x y", "delete")
+    assert (other.stdout, other.returncode) == ("-id x y delete\n", 3), (
+        "everything else is the shim's own answer"
+    )
+
+
+def test_a_shim_that_cannot_start_says_so_itself(tmp_path: Path) -> None:
+    shim = fake(tmp_path, "echo no such pod >&2; exit 5")
+    path = adapter(tmp_path, "containerd-shim-runsc-v2")
+    path.write_text(path.read_text().replace(f"{PREFIX}/adapters/uid-map-runsc", shim))
+    done = run_it(path, "-id", "x", "start")
+    assert (done.stdout, done.stderr, done.returncode) == ("", "no such pod\n", 5)
+
+
+@pytest.mark.parametrize("flag", ["--bundle {}", "-b {}", "--bundle={}"])
+def test_only_a_negative_oom_score_becomes_zero(tmp_path: Path, flag: str) -> None:
+    path = adapter(tmp_path, "oom-score-adj-runc")
+    path.write_text(path.read_text().replace(f"{PREFIX}/runc/current/bin/runc", fake(tmp_path, 'echo "$@"')))
+    config = tmp_path / "config.json"
+    config.write_text('{"process":{"oomScoreAdj":-998},"linux":{"x":-1}}')
+    words = ["create", *flag.format(tmp_path).split(" "), "id"]
+    done = run_it(path, *words)
+    assert (done.stdout, done.returncode) == (f"{' '.join(words)}\n", 0)
+    assert config.read_text() == '{"process":{"oomScoreAdj":0},"linux":{"x":-1}}'
+    config.write_text('{"process":{"oomScoreAdj":500}}')
+    run_it(path, *words)
+    assert config.read_text() == '{"process":{"oomScoreAdj":500}}'
+    assert run_it(path, "delete", "id").stdout == "delete id\n"
+
+
+def test_every_adapter_is_a_shell_program_that_says_what_it_is(tmp_path: Path) -> None:
+    found = steps(tmp_path)
+    written_here = {
+        str(s.args["dest"]) for s in found if str(s.args.get("dest", "")).startswith(f"{PREFIX}/adapters/")
+    }
+    assert len(written_here) == 5
+    for dest in written_here:
+        (tmp_path / "adapter").write_text(written(found, dest))
+        shell = shutil.which("sh")
+        assert shell
+        assert (
+            subprocess.run([shell, "-n", str(tmp_path / "adapter")], check=False, timeout=20).returncode == 0
+        )
+        assert written(found, dest).splitlines()[1].startswith("# ")
