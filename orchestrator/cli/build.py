@@ -27,7 +27,7 @@ _PATH = click.Path(path_type=Path)
     epilog=examples(
         "labctl build",
         "labctl build runc containerd",
-        "labctl build --verify runc runsc          # again from nothing: the same bits?",
+        "labctl build --verify runc runsc  # again from nothing: the same bits?",
         "labctl build --source debian              # Debian's packages: the fast path",
         "labctl build --pin runc@1.5.1             # lock another version; @latest too",
     )

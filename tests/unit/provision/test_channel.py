@@ -23,7 +23,7 @@ ECHO = "- hosts: all\n  tasks:\n    - {name: one, command: echo}\n"
     [
         ("echo 'labctl: python3 is missing on this host: install it.' >&2; exit 127", "python3 is missing on this host: install it."),
         ("echo This account is not available.; exit 1", "not available"),
-        ("printf 'labctl-runner-1\\n{\"type\":\"hello\",\"python\":\"3\"}\\n'; exec sleep 0", "the runner ended before"),
+        ("printf 'labctl-runner-1\\n{\"type\":\"hello\",\"python\":\"3\"}\\n'; exec sleep 0", "ended before"),
         ("printf 'labctl-runner-1\\n{\"type\":\"hello\",\"python\":\"3\"}\\nnonsense\\n'; exec cat >/dev/null", "not a frame"),
     ],
     ids=["no python", "no shell", "ends early", "speaks nonsense"],
