@@ -32,7 +32,7 @@ SUITE = {
     "oci": ["runc"],
     "benchmarks": {"operations.container.lifecycle": {"blocks": 1, "warmup": 0}},
 }
-SOCKET = "/run/containerd/containerd.sock"
+SOCKETS = {"containerd": "/run/containerd/containerd.sock", "crio": "/run/crio/crio.sock"}
 NAME = "leaktest"
 
 AUDIT = """\
@@ -51,7 +51,7 @@ from remote_agent.cri.client import Cri
 from remote_agent.cri.pods import Pod, PodPlan
 from pathlib import Path
 with Cri(sys.argv[1]) as cri:
-    plan = PodPlan("runc", "leaktest", "leaktest", sys.argv[2], ("/bin/true",), sys.argv[3], Path("/run/leaktest"), 1)
+    plan = PodPlan(sys.argv[4], "leaktest", "leaktest", sys.argv[2], ("/bin/true",), sys.argv[3], Path("/run/leaktest"), 1)
     pod = Pod(cri, plan, 0)
     pod.run_sandbox()
     pod.create()
@@ -89,7 +89,9 @@ class Host:
         """Every leak's kind and name; with ``settle_s``, what does not go within so many seconds."""
         spec = {
             "run_id": NAME, "host": self.name, "seed": 1,
-            "combinations": [{"cri": "containerd", "handler": "runc", "socket": SOCKET}],
+            "combinations": [
+                {"cri": cri, "handler": "runc", "socket": socket} for cri, socket in SOCKETS.items()
+            ],
             "benchmarks": [{"name": "operations.container.lifecycle"}],
         }  # fmt: skip
         return {
@@ -123,7 +125,8 @@ def clean(host: Host) -> Iterator[Host]:
     yield host
     for remove in (*(remove for _, remove, _ in planted(host)), f"rm -rf /run/{NAME}"):
         host.sh(f"{{ {remove}; }} >/dev/null 2>&1 || true")
-    host.python(UNPOD, SOCKET)
+    for socket in SOCKETS.values():
+        host.python(UNPOD, socket)
 
 
 def planted(host: Host) -> list[tuple[str, str, tuple[str, str]]]:
@@ -158,20 +161,26 @@ def test_each_leak_is_named_alone_and_is_gone_when_removed(clean: Host) -> None:
         assert clean.audit(SETTLE_S) == set(), remove
 
 
-def test_a_stray_pod_is_named_with_all_that_it_holds(clean: Host) -> None:
+EVERY_POD = {"pod", "container", "netns", "veth", "mount", "cgroup", "lease", "process"}
+HOLDS = {
+    ("containerd", "runc"): EVERY_POD,
+    ("containerd", "runsc"): EVERY_POD,
+    ("crio", "runc"): EVERY_POD | {"ipcns", "utsns"},
+    ("crio", "runsc"): EVERY_POD | {"ipcns", "utsns"},
+}
+
+
+@pytest.mark.parametrize(("cri", "handler"), list(HOLDS))
+def test_a_stray_pod_is_named_with_all_that_it_holds(clean: Host, cri: str, handler: str) -> None:
     clean.sh(f"mkdir -p /run/{NAME}")
-    pod, container = clean.python(POD, SOCKET, IMAGE, clean.parent).split()
+    pod, container = clean.python(POD, SOCKETS[cri], IMAGE, clean.parent, handler).split()
     seen = clean.audit()
     assert {("pod", pod), ("container", container)} <= seen
-    assert {kind for kind, _ in seen} == {
-        "pod", "container", "netns", "veth", "mount", "cgroup", "lease", "process",
-    }  # fmt: skip
-    named = {
-        kind: [what for each, what in seen if each == kind] for kind in ("netns", "veth", "lease", "process")
-    }
+    assert {kind for kind, _ in seen} == HOLDS[cri, handler]
+    named = {kind: [what for each, what in seen if each == kind] for kind in ("netns", "veth", "lease")}
     assert {kind: len(found) for kind, found in named.items()} == dict.fromkeys(named, 1), (
         "one pod has one of each"
     )
     assert all(pod in what or container in what for kind, what in seen if kind == "cgroup")
-    clean.python(UNPOD, SOCKET)
+    clean.python(UNPOD, SOCKETS[cri])
     assert clean.audit(SETTLE_S) == set()

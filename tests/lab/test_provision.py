@@ -259,10 +259,13 @@ def test_a_controller_killed_in_an_upload_leaves_nothing_half_installed(
     sh(provisioned_lab, f"rm -r /opt/labctl/runc/{key}; find {BLOBS} -size +600M -delete")
 
 
-@pytest.mark.parametrize("command", ["crictl", "crictl-containerd"])
-def test_crictl_needs_no_option(provisioned_lab: LabOfTests, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "runtime"),
+    [("crictl", "containerd"), ("crictl-containerd", "containerd"), ("crictl-crio", "cri-o")],
+)
+def test_crictl_needs_no_option(provisioned_lab: LabOfTests, command: str, runtime: str) -> None:
     said = sh(provisioned_lab, f"{command} version && {command} images && {command} ps")
-    assert "RuntimeName:  containerd" in said and "localhost/labctl/busybox" in said
+    assert f"RuntimeName:  {runtime}" in said and "localhost/labctl/busybox" in said
     assert "WARN" not in said
 
 

@@ -51,6 +51,7 @@ DEBIANS = {
     "containerd": ("1.7.24~ds1-6+deb13u1", {"containerd": "/usr/bin/containerd", "ctr": "/usr/bin/ctr"}),
     "conmon": ("2.1.12-4", {"conmon": "/usr/bin/conmon"}),
     "crun": ("1.21-1", {"crun": "/usr/bin/crun"}),
+    "skopeo": ("1.18.0", {"skopeo": "/usr/bin/skopeo"}),
     "runc": ("1.1.15+ds1-2+b4", {"runc": "/usr/sbin/runc"}),
 }
 RUNTIMES = {"runc": "runc", "crun": "runc", "runsc": "runsc"}
@@ -94,11 +95,11 @@ def artifact(folder: Path, name: str, version: str, programs: dict[str, str], de
 
 
 def artifacts(folder: Path, source: str = "module") -> dict[str, Any]:
-    """What a build leaves: from source with Debian's crun and conmon, or Debian's packages alone."""
+    """What a build leaves: from source with Debian's crun, conmon and skopeo, or Debian's packages alone."""
     components = {
         name: artifact(folder, name, version, programs, debian=True)
         for name, (version, programs) in DEBIANS.items()
-        if name in ("crun", "conmon") or (source == "debian" and name != "conmon")
+        if name == "crun" or (name in ("conmon", "skopeo")) == (source == "module")
     }
     for name, (version, names) in BUILT.items() if source == "module" else ():
         programs = {program: f"{PREFIX}/{name}/current/bin/{program}" for program in names}
@@ -151,15 +152,18 @@ def links(found: list[Step]) -> dict[str, str]:
 def test_every_component_is_unpacked_and_then_its_link_switched(tmp_path: Path) -> None:
     found = steps(tmp_path)
     unpacked = [step for step in found if step.module == "unarchive"]
-    assert {step.args["dest"] for step in unpacked} == {PREFIX} and len(unpacked) == 8
+    assert {step.args["dest"] for step in unpacked} == {PREFIX} and len(unpacked) == 9
     switched = {path: src for path, src in links(found).items() if path.endswith("/current")}
-    assert switched == {f"{PREFIX}/{name}/current": f"{name}-key" for name in (*BUILT, "crun", "conmon")}
+    assert switched == {
+        f"{PREFIX}/{name}/current": f"{name}-key" for name in (*BUILT, "crun", "conmon", "skopeo")
+    }
     numbers = [found.index(step) for step in found if str(step.args.get("path", "")).endswith("/current")]
     assert max(found.index(step) for step in unpacked) < min(numbers)
     (apt,) = [step for step in found if "deb" in step.args]
     assert apt.args["deb"].split(",") == [
         f"{PREFIX}/conmon/conmon-key/conmon_2.1.12-4_amd64.deb",
         f"{PREFIX}/crun/crun-key/crun_1.21-1_amd64.deb",
+        f"{PREFIX}/skopeo/skopeo-key/skopeo_1.18.0_amd64.deb",
     ]
 
 
@@ -192,11 +196,12 @@ DPKG_SAYS = [
 def test_a_program_of_a_package_that_was_changed_is_installed_again(
     tmp_path: Path, says: str, mends: bool
 ) -> None:
-    found = steps(tmp_path, stdout={"dpkg --verify conmon crun": says})
+    found = steps(tmp_path, stdout={"dpkg --verify conmon crun skopeo": says})
     again = [s.args["argv"] for s in found if "--install" in (s.args.get("argv") or [])]
     debs = [
         f"{PREFIX}/conmon/conmon-key/conmon_2.1.12-4_amd64.deb",
         f"{PREFIX}/crun/crun-key/crun_1.21-1_amd64.deb",
+        f"{PREFIX}/skopeo/skopeo-key/skopeo_1.18.0_amd64.deb",
     ]
     assert again == ([["dpkg", "--force-confold", "--install", *debs]] if mends else [])
 
