@@ -13,7 +13,7 @@ from typing import Any
 CRIS = {"containerd": "containerd", "crio": "cri-o"}
 """The CRI runtimes, and the component of each."""
 OCIS = ("runc", "crun", "runsc")
-NEEDED = {"crio": ("cri-o", "conmon", "skopeo")}
+NEEDED = {"crio": ("cri-o", "conmon", "containers-storage")}
 """Components that a CRI runtime cannot do without, where that is more than its own."""
 RELEASES = ("12", "13")
 DEBS_OF = "13"
@@ -152,7 +152,7 @@ def _component_problems(name: str, facts: Facts, built: Mapping[str, Any]) -> It
     if component is None:
         if built:
             yield f"{name} has not been built: labctl build {name}."
-        if not built and name in ("crun", "conmon", "skopeo"):
+        if not built and name in ("crun", "conmon"):
             component = {"source": "debian"}  # so it stands in the lock
     if component is None:
         return

@@ -26,8 +26,8 @@ SHIMS = ("containerd-shim", "conmon", "runsc-sandbox", "runsc-gofer")
 NAMESPACES = ("netns", "ipcns", "utsns", "pidns", "userns")
 """Folders of /run where a pod's namespaces are pinned: its network's by every runtime, the others by CRI-O."""
 
-KEPT_MOUNTS = ("null-netns",)
-"""What a runtime makes once a boot and keeps for all pods: gVisor's empty network namespace, in its state folder."""
+KEPT_MOUNTS = ("/null-netns", "/storage/overlay")
+"""How what a runtime makes once and keeps for all pods ends: gVisor's empty network namespace, the folder of CRI-O's layers."""
 
 NETWORK = "labctl"
 SETTLE_S = 5.0
@@ -86,7 +86,7 @@ class Audit:
             return
         for line in lines:
             point = line.split(" ", 5)[4]
-            if Path(point).name in KEPT_MOUNTS:
+            if point.endswith(KEPT_MOUNTS):
                 continue
             if any(point.startswith(f"{folder}/") for folder in STATE_FOLDERS):
                 yield Leak("mount", point)

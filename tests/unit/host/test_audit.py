@@ -76,6 +76,7 @@ NOT_OURS: list[tuple[str, Callable[[Path], None]]] = [
     ("a link on no bridge", lambda root: _file(root / "sys/class/net/eth0/address")),
     ("a mount elsewhere", lambda root: _mount(root, "/run/containerdish/x")),
     ("what gVisor keeps for all pods", lambda root: _mount(root, "/run/containerd/runsc/k8s.io/null-netns")),
+    ("CRI-O's folder of layers", lambda root: _mount(root, "/var/lib/crio/storage/overlay")),
     ("another host's cgroup", lambda root: _file(root / "sys/fs/cgroup/pids/labctl/m2/pod/tasks")),
     ("another network's lease", lambda root: _file(root / "var/lib/cni/networks/other/10.1.0.7")),
     ("host-local's own files", lambda root: _file(root / "var/lib/cni/networks/labctl/last_reserved_ip.0")),

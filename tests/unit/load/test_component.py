@@ -51,12 +51,12 @@ def loaded(folder: Path, source: Source | None = None) -> Component:
 def test_what_labctl_ships_is_in_order() -> None:
     found = {component.name: component for component in load_components([COMPONENTS])}
     assert set(found) == {
-        "cni-plugins", "conmon", "containerd", "cri-o", "cri-tools", "critest", "crun", "runc", "runsc", "skopeo",
+        "cni-plugins", "conmon", "containerd", "cri-o", "cri-tools", "critest", "crun", "runc", "runsc", "containers-storage",
     }  # fmt: skip
     assert {name for name, one in found.items() if one.source is Source.DEBIAN} == {
         "conmon",
         "crun",
-        "skopeo",
+        "containers-storage",
     }
     assert {name for name, one in found.items() if one.optional} == {"critest"}
     handlers = {one.handler.name: one.handler.kind for one in found.values() if one.handler}

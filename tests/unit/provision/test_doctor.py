@@ -42,7 +42,7 @@ BUILT: dict[str, Any] = {
             ("containerd", "2.4.2", "module"),
             ("cri-o", "1.36.3", "module"),
             ("conmon", "2.1.12-4", "debian"),
-            ("skopeo", "1.18.0+ds1-1+b5", "debian"),
+            ("containers-storage", "1.61.1", "module"),
             ("runc", "1.5.2", "module"),
             ("crun", "1.21-1", "debian"),
             ("runsc", "20260905.0", "module"),
