@@ -143,6 +143,10 @@ class Cri:
         request = pb.ContainerStatusRequest(container_id=container)
         return call("ContainerStatus", self.runtime.ContainerStatus, request, QUICK_S).status
 
+    def start_container(self, container: str) -> None:
+        request = pb.StartContainerRequest(container_id=container)
+        call("StartContainer", self.runtime.StartContainer, request, DEADLINE_S)
+
     def remove_container(self, container: str) -> None:
         request = pb.RemoveContainerRequest(container_id=container)
         call("RemoveContainer", self.runtime.RemoveContainer, request, DEADLINE_S)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from remote_agent.contract.journal import Leak
 from remote_agent.cri.client import Cri, CriError
 from remote_agent.cri.pods import RUN_LABEL
+from remote_agent.gen.runtime.v1 import cri_pb2 as pb
 
 ROUNDS = 3
 """How often removal is tried: a pod that is still being made when its maker dies appears late."""
@@ -31,8 +33,20 @@ def remove_ours(cri: Cri) -> list[CriError]:
             return [error]
         if not found:
             return []
+        _start_created(cri)
         problems = list(_remove(cri, found))
     return problems
+
+
+def _start_created(cri: Cri) -> None:
+    """CRI-O waits a minute and more to stop a container of gVisor's that was created and never started, and fails: start it first."""
+    with suppress(CriError):
+        if cri.version().runtime != "cri-o":
+            return
+        for container in cri.containers():
+            if RUN_LABEL in container.labels and container.state == pb.CONTAINER_CREATED:
+                with suppress(CriError):
+                    cri.start_container(container.id)
 
 
 def _remove(cri: Cri, found: list[Leak]) -> Iterator[CriError]:

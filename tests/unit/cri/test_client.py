@@ -201,6 +201,19 @@ def test_leftovers_are_ours_alone(fake: FakeCri, plan: PodPlan) -> None:
     assert "theirs" not in {request.pod_sandbox_id for request in fake.requests("StopPodSandbox")}
 
 
+@pytest.mark.parametrize(("name", "starts"), [("cri-o", 1), ("containerd", 0)])
+def test_cri_o_can_stop_only_what_was_started(fake: FakeCri, plan: PodPlan, name: str, starts: int) -> None:
+    fake.name = name
+    fake.containers["theirs"] = pb.CreateContainerRequest()
+    with Cri(str(fake.socket)) as cri:
+        pod = Pod(cri, plan, 0)
+        pod.run_sandbox(), pod.create()
+        fake.failures["StartContainer"] = Failure(grpc.StatusCode.INTERNAL, "no")
+        assert remove_ours(cri) == []
+        assert ours(cri) == []
+    assert [request.container_id for request in fake.requests("StartContainer")] == [pod.container] * starts
+
+
 def test_removal_is_tried_again_and_then_told(fake: FakeCri, plan: PodPlan) -> None:
     with Cri(str(fake.socket)) as cri:
         Pod(cri, plan, 0).run_sandbox()
