@@ -27,9 +27,9 @@ _PATH = click.Path(path_type=Path)
     epilog=examples(
         "labctl build",
         "labctl build runc containerd",
-        "labctl build --verify runc runsc  # again from nothing: the same bits?",
+        "labctl build --verify runc runsc          # the same bits again?",
         "labctl build --source debian              # Debian's packages: the fast path",
-        "labctl build --pin runc@1.5.1             # lock another version; @latest too",
+        "labctl build --pin runc@1.5.1             # lock another version",
     )
 )
 @click.argument("components", nargs=-1)

@@ -47,20 +47,23 @@ def test_who_ends_is_told_with_its_value_or_its_error() -> None:
 
 @pytest.mark.parametrize("forks", [1, 3, 64])
 def test_never_more_at_a_time_than_forks(forks: int) -> None:
-    lock = threading.Lock()
-    now, most = 0, 0
+    lock, all_there = threading.Lock(), threading.Event()
+    now, most, wanted = 0, 0, min(forks, len(HOSTS))
 
     def work(host: Host) -> None:
         nonlocal now, most
         with lock:
             now += 1
             most = max(most, now)
+            if now == wanted:
+                all_there.set()
+        all_there.wait(20)
         time.sleep(0.02)
         with lock:
             now -= 1
 
     fan_out(HOSTS, work, forks=forks)
-    assert most == min(forks, len(HOSTS))
+    assert most == wanted
 
 
 def test_no_hosts_are_no_results() -> None:
