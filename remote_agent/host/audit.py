@@ -19,6 +19,8 @@ from remote_agent.contract.journal import Leak
 STATE_FOLDERS = (
     "/run/containerd",
     "/var/lib/containerd",
+    "/run/containers",
+    "/var/lib/containers",
     "/run/crio",
     "/var/lib/crio",
 )

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 REPOSITORY = Path(__file__).parents[2]
-COMPONENTS = REPOSITORY / "playbooks/components"
 BUILDER = LABS / "labctl-build"
 
 

@@ -40,7 +40,7 @@ def main(archive: str, ref: str, program: str, root: str, run: str, driver: str,
     with tarfile.open(archive) as packed, tempfile.TemporaryDirectory() as folder:
         (about,) = json.loads(read(packed, "manifest.json"))
         config = read(packed, about["Config"])
-        image = hashlib.sha256(config).hexdigest()
+        image = identity(digest(config))
         images = {
             one["id"]: one.get("names") or []
             for one in json.loads(storage("images", "--json") or "null") or []
@@ -67,8 +67,8 @@ def add_layers(layers: list[bytes], storage: Storage, folder: Path) -> str:
     there = {one["id"] for one in json.loads(storage("layers", "--json") or "null") or []}
     chain = ""
     for layer in layers:
-        parent, own = chain, f"sha256:{hashlib.sha256(layer).hexdigest()}"
-        chain = f"sha256:{hashlib.sha256(f'{parent} {own}'.encode()).hexdigest()}" if parent else own
+        parent, own = chain, digest(layer)
+        chain = digest(f"{parent} {own}".encode()) if parent else own
         if identity(chain) not in there:
             path = folder / "layer"
             path.write_bytes(layer)
