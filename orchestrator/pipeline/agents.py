@@ -27,8 +27,8 @@ from orchestrator.runs.sockets import socket_of
 from orchestrator.ssh import Connection, Results, connect, fan_out
 from remote_agent.contract.steps import Status, Step
 
-START_SECONDS = 180.0
-"""Its first answer holds the fingerprint, every runtime's binary hashed and asked for its version: slow where a host is emulated."""
+START_SECONDS = 60.0
+"""An emulated host needs many times what a real one does to start Python and import grpc."""
 OLDEST_MUSL = "1.2"
 """musl does not tell its version; wheels for 1.2 are what there is."""
 

@@ -100,10 +100,14 @@ class AgentClient:
         """Also ends an `attach` that is under way."""
         self._channel.close()
 
-    def wait_until_it_answers(self, seconds: float) -> str:
-        """The agent's version. It may just be starting; raises ConnectionLost after ``seconds``."""
-        request = pb.InfoRequest()
-        return self._call(lambda: self._stub.Info(request, timeout=seconds, wait_for_ready=True)).version
+    def wait_until_it_answers(self, seconds: float) -> None:
+        """It may just be starting. Raises ConnectionLost after ``seconds``."""
+        try:
+            grpc.channel_ready_future(self._channel).result(timeout=seconds)
+        except grpc.FutureTimeoutError as error:
+            raise ConnectionLost(
+                self._host, f"the agent does not answer {seconds:.0f} s after its start."
+            ) from error
 
     def preflight(self, combinations: Sequence[Combination], sockets: Mapping[str, str]) -> list[FailedCheck]:
         """What stands against the run on this host; nothing: it may begin."""
