@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.lab.state import LABS, StateFile
-from orchestrator.lab.system import Processes
+from orchestrator.lab.system import Clock, Processes
 from orchestrator.lab.vm import port_is_free
 from orchestrator.model.lab import HostStanding
 from orchestrator.pipeline.lab import lab_status, read_lab
@@ -85,6 +85,8 @@ def test_a_killed_up_and_a_killed_machine_heal_and_go_without_a_trace(
     process = state.hosts[name].process if state else None
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
+    # A process of some gigabytes takes its time to end, and is unhealthy until it has.
+    assert Clock().wait_until(lambda: not Processes().alive(process), 60)
     assert lab_status(own_vm_inventory).hosts[0].standing == HostStanding.STOPPED
 
     down = labctl("lab", "down", str(own_vm_inventory))
