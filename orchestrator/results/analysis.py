@@ -80,7 +80,7 @@ def _measures(
     """The metrics that have samples, and every primary one: the family is what was declared, not what came out."""
     for plan in spec.benchmarks:
         known = catalogue.get(plan.name)
-        declared = {metric.name: metric for metric in known.metrics} if known else {}
+        declared = {metric.name: metric for metric in known.all_metrics} if known else {}
         sampled = {one.metric: one for one in series if one.benchmark == plan.name}
         primary = known.primary if known else None
         for name in dict.fromkeys((*declared, *sampled)):

@@ -3,32 +3,29 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from remote_agent.agent.measure import Measured, failed, measure, unsupported
+from remote_agent.agent.reach import TrialHost
 from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
-from remote_agent.benchmarks.bench import Bench, BenchError, Cancelled
-from remote_agent.contract.benchmark import Benchmark
-from remote_agent.contract.journal import Leak, Sample, Trial
+from remote_agent.benchmarks.bench import Cancelled
+from remote_agent.contract.journal import Leak, Trial
 from remote_agent.cri.client import Cri, CriError
 from remote_agent.cri.describe import describe, handler_binaries
+from remote_agent.cri.endings import Endings
 from remote_agent.cri.leftovers import ours, remove_ours
-from remote_agent.cri.pods import Pod, PodPlan, remove_logs
+from remote_agent.cri.pods import PodPlan, remove_logs
 from remote_agent.host.audit import SETTLE_S, Audit, Snapshot
 from remote_agent.host.fingerprint import fingerprint, with_missing
 from remote_agent.host.noise import Counters, read_counters
 
 LOGS = Path("/run/labctl/logs")
-FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
-"""What a mistake in a benchmark's own code raises: its trial fails, the run goes on."""
-
 RETURN_S = 30.0
 """A runtime that does not answer is waited for before a trial: its service may be starting again."""
 
@@ -61,14 +58,6 @@ class Executor(Protocol):
         """Remove what the run as a whole left: its control groups, its connections."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    samples: tuple[Sample, ...]
-    reason: str | None
-    start_ns: int
-    elapsed_ns: int
-
-
 class CriExecutor:
     """The real one. ``root``, ``settle_s`` (the audit's patience) and ``return_s`` are other ones in tests alone."""
 
@@ -85,6 +74,7 @@ class CriExecutor:
         self._logs = logs
         self._settle_s = settle_s
         self._clients: dict[str, Cri] = {}
+        self._endings: dict[str, Endings] = {}
         self._parents: dict[str, str] = {}
 
     def clean(self, spec: RunSpec, note: Note) -> int:
@@ -134,19 +124,18 @@ class CriExecutor:
     def trial(self, spec: RunSpec, due: DoTrial, checkpoint: Callable[[], None], note: Note) -> Trial:
         combination, item = spec.combination(due.combination), spec.benchmark(due.benchmark)
         cri = self._cri(combination.socket)
-        now = time.monotonic_ns()
         try:
             self._await(cri, checkpoint)
-            if lacking := unsupported(cri, combination):
-                return _trial(due, "unsupported", Measured((), lacking, now, 0), 0, ())
+            if lacking := lacks_handler(cri, combination):
+                return _trial(due, unsupported(lacking), 0, ())
             plan = self._plan(spec, due, combination, item, cri, checkpoint)
         except CriError as error:
-            return _trial(due, "failed", Measured((), str(error), now, 0), 0, ())
+            return _trial(due, failed(str(error)), 0, ())
         problems: set[str] = set()
         audit = self._audit(spec, [cri], problems)
         before = self._ready(cri, audit, plan)
         try:
-            measured = measure(item, lambda number: Pod(cri, plan, number))
+            measured = measure(item, self._host(spec.host, combination.socket, plan))
         finally:
             begun = time.monotonic_ns()
             problems |= {str(problem) for problem in self._clean_up(cri)}
@@ -155,13 +144,15 @@ class CriExecutor:
         leaks = audit.leaks(before, self._settle_s)
         for problem in sorted(problems):
             note("warning", f"Clean-up after {combination.name} met: {problem}", "Look at the runtime's log.")
-        return _trial(due, "failed" if measured.reason else "ok", measured, cleaned, leaks)
+        return _trial(due, measured, cleaned, leaks)
 
     def finish(self, spec: RunSpec) -> None:
         for parent in cgroup_parents(spec.host):
             for hierarchy in _hierarchies(self._root / "sys/fs/cgroup"):
                 _remove_groups(hierarchy, parent)
         for socket in {combination.socket for combination in spec.combinations}:
+            if endings := self._endings.pop(socket, None):
+                endings.close()
             if client := self._clients.pop(socket, None):
                 client.close()
 
@@ -238,6 +229,12 @@ class CriExecutor:
             self._clients[socket] = Cri(socket)
         return self._clients[socket]
 
+    def _host(self, host: str, socket: str, plan: PodPlan) -> TrialHost:
+        cri = self._cri(socket)
+        endings = self._endings.setdefault(socket, Endings(cri))
+        group = plan.cgroup_parent if plan.cgroup_parent.startswith("/") else cgroup_parents(host)[1]
+        return TrialHost(cri, plan, endings, group, self._root)
+
     def _runtimes(self, spec: RunSpec) -> list[tuple[Cri, str]]:
         sockets = dict.fromkeys(combination.socket for combination in spec.combinations)
         return [(self._cri(socket), socket) for socket in sockets]
@@ -255,28 +252,7 @@ class CriExecutor:
         return Audit(look, cgroup_parents(spec.host), self._root)
 
 
-def measure(item: BenchmarkSpec, make_pod: Callable[[int], Pod]) -> Measured:
-    """Run the benchmark's function, the garbage collector switched off. Raises Cancelled."""
-    benchmark = item.benchmark
-    bench = Bench(benchmark, item.all_params, make_pod, time.monotonic_ns)
-    reason: str | None = None
-    gc.collect()
-    gc.disable()
-    start = time.monotonic_ns()
-    try:
-        benchmark.function(bench)
-        reason = _lacks(benchmark, bench.samples)
-    except (CriError, BenchError) as error:
-        reason = str(error)
-    except FAULTS as error:
-        reason = f"{benchmark.name} itself is at fault: {type(error).__name__}: {error}"
-    finally:
-        elapsed = time.monotonic_ns() - start
-        gc.enable()
-    return Measured(() if reason else bench.samples, reason, start, elapsed)
-
-
-def unsupported(cri: Cri, combination: Combination) -> str | None:
+def lacks_handler(cri: Cri, combination: Combination) -> str | None:
     """Why the combination cannot be run here, or None. Raises CriError: the runtime does not answer."""
     handlers = cri.status().handlers
     if handlers is None or combination.handler in handlers:
@@ -293,15 +269,10 @@ def cgroup_parents(host: str) -> tuple[str, str]:
     return f"/labctl/{name}", f"/labctl.slice/labctl-{name}.slice"
 
 
-def _lacks(benchmark: Benchmark, samples: tuple[Sample, ...]) -> str | None:
-    if any(sample.metric == benchmark.primary for sample in samples):
-        return None
-    return f"{benchmark.name} recorded no {benchmark.primary}, its primary metric."
-
-
-def _trial(due: DoTrial, status: str, measured: Measured, cleaned: int, leaks: tuple[Leak, ...]) -> Trial:
+def _trial(due: DoTrial, measured: Measured, cleaned: int, leaks: tuple[Leak, ...]) -> Trial:
     return Trial(
-        due.benchmark, due.block, due.position, due.combination, due.attempt, due.warmup, status, measured.reason,
+        due.benchmark, due.block, due.position, due.combination, due.attempt, due.warmup, measured.status,
+        measured.reason,
         measured.samples, measured.start_ns, measured.elapsed_ns, cleaned, leaks,
     )  # fmt: skip
 
@@ -330,9 +301,7 @@ __all__ = [
     "Cancelled",
     "CriExecutor",
     "Executor",
-    "Measured",
     "Note",
     "cgroup_parents",
-    "measure",
-    "unsupported",
+    "lacks_handler",
 ]

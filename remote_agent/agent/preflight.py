@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from remote_agent.agent.executor import unsupported
+from remote_agent.agent.executor import lacks_handler
 from remote_agent.agent.spec import Combination
 from remote_agent.benchmarks.bench import IMAGE
 from remote_agent.cri.client import Cri, CriError, Status
@@ -56,7 +56,7 @@ def _runtime(cri: Cri, combination: Combination) -> Iterator[Finding]:
         problems or "Runtime and network are ready.",
         "" if status.ready else hint,
     )
-    lacking = unsupported(cri, combination)
+    lacking = lacks_handler(cri, combination)
     yield Finding(
         name,
         "handler",

@@ -5,8 +5,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from remote_agent.benchmarks.reach import (
+    BenchError,
+    Cancelled,
+    Host,
+    Images,
+    NotSupported,
+    Pod,
+    Shape,
+    Usage,
+)
 from remote_agent.contract.benchmark import Benchmark
 from remote_agent.contract.journal import Sample
 
@@ -30,45 +40,22 @@ untimed. ``ready`` is that line; empty for a command that needs no waiting."""
 PER_SECOND = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """Nanoseconds in each unit of time that a metric may have."""
 
-
-class Cancelled(Exception):
-    """The run is being cancelled: the trial ends here and is not recorded."""
-
-
-class BenchError(Exception):
-    """A benchmark did what its description does not allow, or could not measure; the text is one sentence."""
-
-
-class Pod(Protocol):
-    """One pod of one container. Each method is one CRI call and gives the nanoseconds between call and reply."""
-
-    def run_sandbox(self) -> int: ...
-    def create(self) -> int: ...
-    def start(self) -> int: ...
-    def await_ready(self) -> None:
-        """Wait, untimed, until the container may be stopped."""
-
-    def stop(self) -> int: ...
-    def remove(self) -> int: ...
-    def stop_sandbox(self) -> int: ...
-    def remove_sandbox(self) -> int: ...
+DEFAULT = Shape()
 
 
 class Bench:
-    """One trial's. What ``make_pod`` made carries the trial's labels: clean-up finds it, also after a crash."""
+    """One trial's. What ``host`` makes carries the trial's labels: clean-up finds it, also after a crash."""
 
     def __init__(
-        self,
-        benchmark: Benchmark,
-        params: Mapping[str, Any],
-        make_pod: Callable[[int], Pod],
-        clock: Callable[[], int],
+        self, benchmark: Benchmark, params: Mapping[str, Any], host: Host, clock: Callable[[], int]
     ) -> None:
         self.params = params
+        self.host = host
         self.clock = clock
         """The host's CLOCK_MONOTONIC in ns, for what spans several calls."""
+        self.usage: Usage | None = None
+        """What the runtime itself cost when `observe` was called last."""
         self._benchmark = benchmark
-        self._make_pod = make_pod
         self._made: list[Pod] = []
         self._samples: list[Sample] = []
 
@@ -81,11 +68,20 @@ class Bench:
         """Every pod that was asked for, in order."""
         return tuple(self._made)
 
-    def pod(self) -> Pod:
+    @property
+    def images(self) -> Images:
+        return self.host.images
+
+    def pod(self, shape: Shape = DEFAULT) -> Pod:
         """A new pod with all its requests built; nothing is called yet."""
-        pod = self._make_pod(len(self._made))
+        pod = self.host.pod(len(self._made), shape)
         self._made.append(pod)
         return pod
+
+    def observe(self) -> Usage:
+        """See what the runtime costs while the pods are there. Call it once a trial, outside everything that is timed."""
+        self.usage = self.host.usage()
+        return self.usage
 
     def sample(self, metric: str, value: float, item: int | None = None) -> None:
         """Record ``value`` in the metric's own unit. Raises BenchError: not declared, not finite, item missing or amiss."""
@@ -101,7 +97,8 @@ class Bench:
 
     def took(self, metric: str, nanoseconds: int, item: int | None = None) -> None:
         """Record a time in the metric's unit."""
-        unit = next((metric_.unit for metric_ in self._benchmark.metrics if metric_.name == metric), "s")
+        every = self._benchmark.all_metrics
+        unit = next((declared.unit for declared in every if declared.name == metric), "s")
         self.sample(metric, nanoseconds / PER_SECOND.get(unit, 10**9), item)
 
 
@@ -113,3 +110,15 @@ def start(pod: Pod) -> int:
 def destroy(pod: Pod) -> int:
     """Destroy: StopContainer, RemoveContainer, StopPodSandbox, RemovePodSandbox. The sum of the calls, in ns."""
     return pod.stop() + pod.remove() + pod.stop_sandbox() + pod.remove_sandbox()
+
+
+__all__ = [
+    "IMAGE",
+    "POD_PARAMS",
+    "Bench",
+    "BenchError",
+    "Cancelled",
+    "NotSupported",
+    "destroy",
+    "start",
+]

@@ -16,6 +16,7 @@ def lifecycle(bench: Bench) -> None:
         "StartContainer": pod.start(),
     }
     pod.await_ready()
+    bench.observe()
     calls |= {
         "StopContainer": pod.stop(),
         "RemoveContainer": pod.remove(),

@@ -25,6 +25,33 @@ class Metric:
     per_item: bool = False
 
 
+ACCOMPANYING = (
+    Metric(
+        "Floor", "ms", "A Version call on the same channel just before: what any call costs (median of five)."
+    ),
+    Metric(
+        "DaemonCPU", "s", "CPU time of the process that serves the CRI, from the trial's start to its end."
+    ),
+    Metric(
+        "ServiceCPU",
+        "s",
+        "CPU time of the daemon's control group: daemon, shims, CNI plugins and OCI runtime calls, over the same time.",
+    ),
+    Metric(
+        "ShimCPU",
+        "s",
+        "CPU time of all shims (containerd-shim, conmon) together, from their start until the pods are up.",
+    ),
+    Metric("DaemonPSS", "MiB", "Memory of the process that serves the CRI while the pods are there (PSS)."),
+    Metric(
+        "ShimPSS",
+        "MiB",
+        "Memory of all shims (containerd-shim, conmon) together while the pods are there (PSS).",
+    ),
+)
+"""What is recorded beside the metrics of every benchmark; a host that cannot tell one of them leaves it out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     """``name`` is ``context.component.facet``. ``primary`` names the one metric that verdicts are about.
@@ -41,9 +68,14 @@ class Benchmark:
     source: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def all_metrics(self) -> tuple[Metric, ...]:
+        """Its own, and those that accompany every benchmark."""
+        return (*self.metrics, *ACCOMPANYING)
+
     def metric(self, name: str) -> Metric:
         """The metric of that name. Raises KeyError."""
-        for metric in self.metrics:
+        for metric in self.all_metrics:
             if metric.name == name:
                 return metric
         raise KeyError(name)

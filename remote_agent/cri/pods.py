@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from remote_agent.cri.client import DEADLINE_S, Cri, CriError, timed
+from remote_agent.benchmarks.reach import BenchError, Ended, Executed, Limits, Shape, Stats
+from remote_agent.cri.client import DEADLINE_S, QUICK_S, Cri, CriError, call, timed
+from remote_agent.cri.endings import Endings
+from remote_agent.cri.lines import without_prefixes
 from remote_agent.gen.runtime.v1 import cri_pb2 as pb
 
 RUN_LABEL = "labctl.run"
@@ -45,14 +50,21 @@ class PodPlan:
         return {RUN_LABEL: self.run, TRIAL_LABEL: self.trial}
 
 
-class Pod:
-    """One pod and its one container. Each method is one CRI call and gives the nanoseconds that it took; raises CriError."""
+class CriPod:
+    """One pod and its one container. A method that is one CRI call gives the nanoseconds that it took; raises CriError."""
 
-    def __init__(self, cri: Cri, plan: PodPlan, number: int) -> None:
+    def __init__(
+        self, cri: Cri, plan: PodPlan, number: int, endings: Endings, shape: Shape | None = None
+    ) -> None:
+        self._cri = cri
         self._calls = cri.runtime
         self._plan = plan
+        self._shape = shape or Shape()
+        self._endings = endings
         self._run = pb.RunPodSandboxRequest(config=_sandbox(plan, number), runtime_handler=plan.handler)
-        self._create = pb.CreateContainerRequest(config=_container(plan), sandbox_config=self._run.config)
+        self._create = pb.CreateContainerRequest(
+            config=_container(plan, self._shape), sandbox_config=self._run.config
+        )
         self._start = pb.StartContainerRequest()
         self._stop = pb.StopContainerRequest(timeout=plan.stop_timeout_s)
         self._remove = pb.RemoveContainerRequest()
@@ -69,6 +81,10 @@ class Pod:
         """The container's id; empty before create."""
         return self._start.container_id
 
+    @property
+    def log_file(self) -> Path:
+        return Path(self._run.config.log_directory) / LOG
+
     def run_sandbox(self) -> int:
         self._plan.checkpoint()
         reply, took = timed("RunPodSandbox", self._calls.RunPodSandbox, self._run, DEADLINE_S)
@@ -79,6 +95,8 @@ class Pod:
 
     def create(self) -> int:
         self._plan.checkpoint()
+        if self._shape.ends:
+            self._endings.watch()
         reply, took = timed("CreateContainer", self._calls.CreateContainer, self._create, DEADLINE_S)
         for request in (self._start, self._stop, self._remove):
             request.container_id = reply.container_id
@@ -90,20 +108,71 @@ class Pod:
 
     def await_ready(self) -> None:
         """Until the container has logged that it may be stopped. Raises CriError after READY_S seconds without it."""
-        if not self._plan.ready:
+        ready = self._plan.ready if self._shape.ready is None else self._shape.ready
+        if not ready:
             return
-        log = Path(self._run.config.log_directory) / LOG
-        wanted = f" F {self._plan.ready}\n".encode()
+        wanted = f" F {ready}\n".encode()
         deadline = time.monotonic() + READY_S
-        while not (log.exists() and wanted in log.read_bytes()):
+        while not (self.log_file.exists() and wanted in self.log_file.read_bytes()):
             self._plan.checkpoint()
             if time.monotonic() > deadline:
                 raise CriError(
                     "StartContainer",
                     "NOT_READY",
-                    f"the container did not log {self._plan.ready!r} within {READY_S:.0f} s",
+                    f"the container did not log {ready!r} within {READY_S:.0f} s",
                 )
             time.sleep(LOOK_S)
+
+    def await_end(self, timeout_s: float) -> Ended:
+        if not self._shape.ends:
+            raise BenchError("The end of a container is waited for whose shape does not say that it ends.")
+        return self._endings.of(self.container, timeout_s, self._plan.checkpoint)
+
+    def exec(self, command: Sequence[str], timeout_s: int = 10) -> Executed:
+        self._plan.checkpoint()
+        request = pb.ExecSyncRequest(container_id=self.container, cmd=command, timeout=timeout_s)
+        reply, took = timed("ExecSync", self._calls.ExecSync, request, DEADLINE_S + timeout_s)
+        out, err = (text.decode(errors="replace") for text in (reply.stdout, reply.stderr))
+        return Executed(took, reply.exit_code, out, err)
+
+    def update(self, limits: Limits) -> int:
+        self._plan.checkpoint()
+        request = pb.UpdateContainerResourcesRequest(container_id=self.container, linux=_resources(limits))
+        return timed("UpdateContainerResources", self._calls.UpdateContainerResources, request, DEADLINE_S)[1]
+
+    def stats(self) -> Stats:
+        self._plan.checkpoint()
+        request = pb.ContainerStatsRequest(container_id=self.container)
+        reply, took = timed("ContainerStats", self._calls.ContainerStats, request, DEADLINE_S)
+        cpu, memory = reply.stats.cpu, reply.stats.memory
+        return Stats(
+            took,
+            cpu.usage_core_nano_seconds.value if cpu.HasField("usage_core_nano_seconds") else None,
+            memory.working_set_bytes.value if memory.HasField("working_set_bytes") else None,
+        )
+
+    def status(self) -> int:
+        self._plan.checkpoint()
+        request = pb.ContainerStatusRequest(container_id=self.container)
+        return timed("ContainerStatus", self._calls.ContainerStatus, request, DEADLINE_S)[1]
+
+    def reopen_log(self) -> int:
+        self._plan.checkpoint()
+        request = pb.ReopenContainerLogRequest(container_id=self.container)
+        return timed("ReopenContainerLog", self._calls.ReopenContainerLog, request, DEADLINE_S)[1]
+
+    def log(self) -> str:
+        return without_prefixes(self.log_file.read_text(errors="replace") if self.log_file.exists() else "")
+
+    def info(self) -> Mapping[str, Any]:
+        """What the runtime tells of the container beyond the CRI (``pid``, ``runtimeSpec``); {} where it tells nothing."""
+        request = pb.ContainerStatusRequest(container_id=self.container, verbose=True)
+        reply = call("ContainerStatus", self._calls.ContainerStatus, request, QUICK_S)
+        try:
+            told = json.loads(reply.info.get("info", "{}"))
+        except ValueError:
+            return {}
+        return told if isinstance(told, dict) else {}
 
     def stop(self) -> int:
         """Also a CriError where the container had to be killed: its timeout was measured then, not the runtime."""
@@ -148,17 +217,29 @@ def _sandbox(plan: PodPlan, number: int) -> pb.PodSandboxConfig:
     )
 
 
-def _container(plan: PodPlan) -> pb.ContainerConfig:
+def _container(plan: PodPlan, shape: Shape) -> pb.ContainerConfig:
+    image = shape.image or plan.image
     return pb.ContainerConfig(
         metadata=pb.ContainerMetadata(name="main"),
-        image=pb.ImageSpec(image=plan.image, user_specified_image=plan.image),
-        command=plan.command,
+        image=pb.ImageSpec(image=image, user_specified_image=image),
+        command=plan.command if shape.command is None else shape.command,
         labels=plan.labels,
         log_path=LOG,
+        mounts=[pb.Mount(container_path=path, host_path=folder) for path, folder in shape.mounts.items()],
         linux=pb.LinuxContainerConfig(
-            security_context=pb.LinuxContainerSecurityContext(namespace_options=_namespaces())
+            resources=_resources(shape.limits) if shape.limits else None,
+            security_context=pb.LinuxContainerSecurityContext(namespace_options=_namespaces()),
         ),
     )
+
+
+def _resources(limits: Limits) -> pb.LinuxContainerResources:
+    resources = pb.LinuxContainerResources(unified=limits.unified)
+    if limits.cpu_quota_us is not None:
+        resources.cpu_quota, resources.cpu_period = limits.cpu_quota_us, limits.cpu_period_us
+    if limits.memory_bytes is not None:
+        resources.memory_limit_in_bytes = limits.memory_bytes
+    return resources
 
 
 def _namespaces() -> pb.NamespaceOption:

@@ -16,7 +16,7 @@ from remote_agent.agent.executor import CriExecutor, cgroup_parents
 from remote_agent.agent.preflight import preflight
 from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import Combination, RunSpec
-from remote_agent.benchmarks.bench import Cancelled
+from remote_agent.benchmarks.bench import Cancelled, NotSupported
 from remote_agent.contract.journal import Leak, Trial
 from tests.fixtures.fake_cri import Failure, FakeCri, serving
 
@@ -56,7 +56,10 @@ def test_lifecycle_has_every_metric_and_leaves_nothing(world: World) -> None:
     assert (trial.status, trial.reason, trial.leaks) == ("ok", None, ())
     values = {sample.metric: sample.value for sample in trial.samples}
     benchmark = world.spec.benchmark(LIFECYCLE).benchmark
-    assert list(values) == [metric.name for metric in benchmark.metrics]
+    # The fake's process is this one; the empty root has no /proc to tell of memory and control groups.
+    assert list(values) == [*(metric.name for metric in benchmark.metrics), "Floor", "DaemonCPU"]
+    assert 0 < values["Floor"] < 1000
+    assert values["DaemonCPU"] > 0
     assert values["CreateAndRun"] == pytest.approx(values["Create"] + values["Run"])
     assert values["Create"] == pytest.approx(values["RunPodSandbox"] + values["CreateContainer"])
     assert 0 < sum(values[name] for name in ("CreateAndRun", "Destroy")) * 1e9 <= trial.elapsed_ns
@@ -103,6 +106,22 @@ def test_what_cannot_be_removed_is_a_leak_and_said(world: World) -> None:
     assert trial.status == "failed"
     assert [leak.kind for leak in trial.leaks] == ["pod"]
     assert any("busy" in note for note in world.notes)
+
+
+def test_what_a_benchmark_finds_not_supported_is_no_failure(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise NotSupported("This kernel has no such thing.")
+
+    monkeypatch.setattr("remote_agent.agent.reach.HostPod.create", refuse)
+    trial = world.trial()
+    assert (trial.status, trial.reason, trial.samples) == (
+        "unsupported",
+        "This kernel has no such thing.",
+        (),
+    )
+    assert world.fake.pods == {}, "what was made before is removed"
 
 
 def test_a_missing_handler_is_unsupported_with_its_reason(world: World) -> None:
@@ -168,7 +187,7 @@ def test_a_mistake_in_a_benchmark_fails_its_trial(world: World, monkeypatch: pyt
     class Broken:
         stop_timeout_s = property(lambda self: 1 / 0)
 
-    monkeypatch.setattr("remote_agent.agent.executor.Pod", lambda *_: Broken())
+    monkeypatch.setattr("remote_agent.agent.reach.HostPod", lambda *_: Broken())
     trial = world.trial()
     assert trial.status == "failed"
     assert trial.reason is not None

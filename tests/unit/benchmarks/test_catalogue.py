@@ -9,53 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from remote_agent.benchmarks.bench import Bench, BenchError
+from remote_agent.benchmarks.bench import BenchError
 from remote_agent.benchmarks.registry import catalogue, find
 from remote_agent.contract.benchmark import Benchmark, Better, Metric
 from remote_agent.contract.journal import Sample
+from tests.fixtures.fake_host import FakeHost, bench_of
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-class FakePod:
-    """Notes its calls; each takes as many ns as the call's name has letters."""
-
-    def __init__(self, calls: list[str]) -> None:
-        self._calls = calls
-
-    def _call(self, name: str) -> int:
-        self._calls.append(name)
-        return len(name)
-
-    def run_sandbox(self) -> int:
-        return self._call("run_sandbox")
-
-    def create(self) -> int:
-        return self._call("create")
-
-    def start(self) -> int:
-        return self._call("start")
-
-    def await_ready(self) -> None:
-        self._calls.append("await_ready")
-
-    def stop(self) -> int:
-        return self._call("stop")
-
-    def remove(self) -> int:
-        return self._call("remove")
-
-    def stop_sandbox(self) -> int:
-        return self._call("stop_sandbox")
-
-    def remove_sandbox(self) -> int:
-        return self._call("remove_sandbox")
-
-
-def _bench(benchmark: Benchmark, calls: list[str] | None = None) -> Bench:
-    made = calls if calls is not None else []
-    ticks = iter(range(10**6))
-    return Bench(benchmark, benchmark.params, lambda number: FakePod(made), lambda: next(ticks))
 
 
 def _one(*metrics: Metric) -> Benchmark:
@@ -75,16 +35,17 @@ def test_each_says_what_it_is(benchmark: Benchmark) -> None:
 
 @pytest.mark.parametrize("benchmark", catalogue(), ids=lambda benchmark: benchmark.name)
 def test_each_records_every_metric_that_it_declares(benchmark: Benchmark) -> None:
-    bench = _bench(benchmark)
+    bench = bench_of(benchmark)
     benchmark.function(bench)
     assert {sample.metric for sample in bench.samples} == {metric.name for metric in benchmark.metrics}
 
 
 @pytest.mark.parametrize("pods", [1, 5, 7, 50])
 def test_scalability_makes_so_many_pods_for_any_number(pods: int) -> None:
-    calls: list[str] = []
-    bench = _bench(find(f"scalability.runtime.{pods}"), calls)
+    host = FakeHost()
+    bench = bench_of(find(f"scalability.runtime.{pods}"), host)
     find(f"scalability.runtime.{pods}").function(bench)
+    calls = host.calls
     assert len(bench.made) == calls.count("run_sandbox") == calls.count("remove_sandbox") == pods
     items = [sample.item for sample in bench.samples if sample.metric == "PodStart"]
     assert items == list(range(pods))
@@ -100,7 +61,9 @@ def test_the_catalogues_names_find_themselves_and_others_are_refused() -> None:
 
 
 def test_a_time_is_recorded_in_the_metrics_unit() -> None:
-    bench = _bench(_one(Metric("a", "s", "."), Metric("b", "ms", "."), Metric("c", "s", ".", per_item=True)))
+    bench = bench_of(
+        _one(Metric("a", "s", "."), Metric("b", "ms", "."), Metric("c", "s", ".", per_item=True))
+    )
     bench.took("a", 1_500_000_000)
     bench.took("b", 1_500_000)
     bench.took("c", 2_000_000_000, 3)
@@ -118,7 +81,7 @@ def test_a_time_is_recorded_in_the_metrics_unit() -> None:
     ],
 )
 def test_what_is_not_declared_or_no_number_is_refused(metric: str, value: float, item: int | None) -> None:
-    bench = _bench(_one(Metric("a", "s", "."), Metric("c", "s", ".", per_item=True)))
+    bench = bench_of(_one(Metric("a", "s", "."), Metric("c", "s", ".", per_item=True)))
     with pytest.raises(BenchError):
         bench.sample(metric, value, item)
     assert bench.samples == ()
@@ -137,9 +100,9 @@ def test_the_catalogue_needs_the_standard_library_alone() -> None:
 
 @pytest.mark.parametrize("name", ["operations.container.lifecycle", "scalability.runtime.5"])
 def test_no_container_is_stopped_before_it_is_ready(name: str) -> None:
-    calls: list[str] = []
-    benchmark = find(name)
-    benchmark.function(_bench(benchmark, calls))
+    host, benchmark = FakeHost(), find(name)
+    benchmark.function(bench_of(benchmark, host))
+    calls = host.calls
     for number, call in enumerate(calls):
         if call == "stop":
             assert calls[:number].count("await_ready") > calls[:number].count("stop")

@@ -13,8 +13,9 @@ import pytest
 
 from remote_agent.cri.client import Cri, CriError, timed
 from remote_agent.cri.describe import describe, handler_binaries
+from remote_agent.cri.endings import Endings
 from remote_agent.cri.leftovers import ours, remove_ours
-from remote_agent.cri.pods import Pod, PodPlan
+from remote_agent.cri.pods import CriPod, PodPlan
 from remote_agent.gen.runtime.v1 import cri_pb2 as pb
 from tests.fixtures.fake_cri import IMAGE, Failure, FakeCri
 
@@ -111,7 +112,7 @@ def test_timed_reads_the_clock_around_the_call_and_nowhere_else() -> None:
 
 def test_a_pods_life_as_the_runtime_sees_it(fake: FakeCri, plan: PodPlan) -> None:
     with Cri(str(fake.socket)) as cri:
-        pod = Pod(cri, plan, 0)
+        pod = CriPod(cri, plan, 0, Endings(cri))
         assert not fake.calls, "requests are built without a call"
         steps = (
             pod.run_sandbox,
@@ -143,18 +144,18 @@ def test_a_pods_life_as_the_runtime_sees_it(fake: FakeCri, plan: PodPlan) -> Non
 def test_no_two_pods_have_a_name_or_uid_in_common(fake: FakeCri, plan: PodPlan) -> None:
     with Cri(str(fake.socket)) as cri:
         for number in (0, 0, 1):
-            Pod(cri, plan, number).run_sandbox()
+            CriPod(cri, plan, number, Endings(cri)).run_sandbox()
     metadata = [request.config.metadata for request in fake.requests("RunPodSandbox")]
     assert len({one.uid for one in metadata}) == len({one.name for one in metadata}) == 3
 
 
 def test_a_container_is_ready_when_its_log_says_so(fake: FakeCri, plan: PodPlan) -> None:
     with Cri(str(fake.socket)) as cri:
-        pod = Pod(cri, _with(plan, ready="ready"), 0)
+        pod = CriPod(cri, _with(plan, ready="ready"), 0, Endings(cri))
         pod.run_sandbox(), pod.create(), pod.start()
         pod.await_ready()
         fake.says = "almost ready"
-        pod = Pod(cri, _with(plan, ready="ready"), 1)
+        pod = CriPod(cri, _with(plan, ready="ready"), 1, Endings(cri))
         pod.run_sandbox(), pod.create(), pod.start()
         with (
             patch("remote_agent.cri.pods.READY_S", 0.05),
@@ -173,7 +174,7 @@ def test_a_cancel_is_heard_while_a_container_gets_ready(fake: FakeCri, plan: Pod
 
     fake.says = None
     with Cri(str(fake.socket)) as cri:
-        pod = Pod(cri, _with(plan, ready="ready", checkpoint=checkpoint), 0)
+        pod = CriPod(cri, _with(plan, ready="ready", checkpoint=checkpoint), 0, Endings(cri))
         pod.run_sandbox(), pod.create(), pod.start()
         with pytest.raises(Stop):
             pod.await_ready()
@@ -182,7 +183,7 @@ def test_a_cancel_is_heard_while_a_container_gets_ready(fake: FakeCri, plan: Pod
 def test_a_container_that_had_to_be_killed_is_no_measurement(fake: FakeCri, plan: PodPlan) -> None:
     fake.delays_s["StopContainer"] = 1.1
     with Cri(str(fake.socket)) as cri:
-        pod = Pod(cri, _with(plan, stop_timeout_s=1), 0)
+        pod = CriPod(cri, _with(plan, stop_timeout_s=1), 0, Endings(cri))
         pod.run_sandbox(), pod.create(), pod.start()
         with pytest.raises(CriError, match="did not end on its stop signal within 1 s"):
             pod.stop()
@@ -192,7 +193,7 @@ def test_leftovers_are_ours_alone(fake: FakeCri, plan: PodPlan) -> None:
     fake.pods["theirs"] = pb.RunPodSandboxRequest()
     fake.containers["theirs"] = pb.CreateContainerRequest()
     with Cri(str(fake.socket)) as cri:
-        pod = Pod(cri, plan, 0)
+        pod = CriPod(cri, plan, 0, Endings(cri))
         pod.run_sandbox(), pod.create()
         assert sorted(leak.kind for leak in ours(cri)) == ["container", "pod"]
         assert remove_ours(cri) == []
@@ -206,7 +207,7 @@ def test_cri_o_can_stop_only_what_was_started(fake: FakeCri, plan: PodPlan, name
     fake.name = name
     fake.containers["theirs"] = pb.CreateContainerRequest()
     with Cri(str(fake.socket)) as cri:
-        pod = Pod(cri, plan, 0)
+        pod = CriPod(cri, plan, 0, Endings(cri))
         pod.run_sandbox(), pod.create()
         fake.failures["StartContainer"] = Failure(grpc.StatusCode.INTERNAL, "no")
         assert remove_ours(cri) == []
@@ -216,10 +217,10 @@ def test_cri_o_can_stop_only_what_was_started(fake: FakeCri, plan: PodPlan, name
 
 def test_removal_is_tried_again_and_then_told(fake: FakeCri, plan: PodPlan) -> None:
     with Cri(str(fake.socket)) as cri:
-        Pod(cri, plan, 0).run_sandbox()
+        CriPod(cri, plan, 0, Endings(cri)).run_sandbox()
         fake.failures["RemovePodSandbox"] = Failure(grpc.StatusCode.INTERNAL, "busy", times=1)
         assert remove_ours(cri) == []
-        Pod(cri, plan, 0).run_sandbox()
+        CriPod(cri, plan, 0, Endings(cri)).run_sandbox()
         fake.failures["RemovePodSandbox"] = Failure(grpc.StatusCode.INTERNAL, "busy", times=99)
         assert [str(error) for error in remove_ours(cri)] == ["RemovePodSandbox: busy (INTERNAL)"]
 

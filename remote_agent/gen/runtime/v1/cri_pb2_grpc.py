@@ -104,6 +104,31 @@ class RuntimeServiceStub:
                 request_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerStatusRequest.SerializeToString,
                 response_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerStatusResponse.FromString,
                 _registered_method=True)
+        self.UpdateContainerResources = channel.unary_unary(
+                '/runtime.v1.RuntimeService/UpdateContainerResources',
+                request_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.UpdateContainerResourcesRequest.SerializeToString,
+                response_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.UpdateContainerResourcesResponse.FromString,
+                _registered_method=True)
+        self.ReopenContainerLog = channel.unary_unary(
+                '/runtime.v1.RuntimeService/ReopenContainerLog',
+                request_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ReopenContainerLogRequest.SerializeToString,
+                response_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ReopenContainerLogResponse.FromString,
+                _registered_method=True)
+        self.ExecSync = channel.unary_unary(
+                '/runtime.v1.RuntimeService/ExecSync',
+                request_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ExecSyncRequest.SerializeToString,
+                response_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ExecSyncResponse.FromString,
+                _registered_method=True)
+        self.ContainerStats = channel.unary_unary(
+                '/runtime.v1.RuntimeService/ContainerStats',
+                request_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerStatsRequest.SerializeToString,
+                response_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerStatsResponse.FromString,
+                _registered_method=True)
+        self.GetContainerEvents = channel.unary_stream(
+                '/runtime.v1.RuntimeService/GetContainerEvents',
+                request_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.GetEventsRequest.SerializeToString,
+                response_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerEventResponse.FromString,
+                _registered_method=True)
 
 
 class RuntimeServiceServicer:
@@ -193,6 +218,36 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateContainerResources(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReopenContainerLog(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExecSync(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ContainerStats(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetContainerEvents(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RuntimeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -265,6 +320,31 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.ContainerStatus,
                     request_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerStatusRequest.FromString,
                     response_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerStatusResponse.SerializeToString,
+            ),
+            'UpdateContainerResources': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateContainerResources,
+                    request_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.UpdateContainerResourcesRequest.FromString,
+                    response_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.UpdateContainerResourcesResponse.SerializeToString,
+            ),
+            'ReopenContainerLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReopenContainerLog,
+                    request_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ReopenContainerLogRequest.FromString,
+                    response_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ReopenContainerLogResponse.SerializeToString,
+            ),
+            'ExecSync': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExecSync,
+                    request_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ExecSyncRequest.FromString,
+                    response_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ExecSyncResponse.SerializeToString,
+            ),
+            'ContainerStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.ContainerStats,
+                    request_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerStatsRequest.FromString,
+                    response_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerStatsResponse.SerializeToString,
+            ),
+            'GetContainerEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetContainerEvents,
+                    request_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.GetEventsRequest.FromString,
+                    response_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerEventResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -655,6 +735,141 @@ class RuntimeService:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def UpdateContainerResources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/UpdateContainerResources',
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.UpdateContainerResourcesRequest.SerializeToString,
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.UpdateContainerResourcesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReopenContainerLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/ReopenContainerLog',
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ReopenContainerLogRequest.SerializeToString,
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ReopenContainerLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExecSync(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/ExecSync',
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ExecSyncRequest.SerializeToString,
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ExecSyncResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ContainerStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/ContainerStats',
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerStatsRequest.SerializeToString,
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetContainerEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/GetContainerEvents',
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.GetEventsRequest.SerializeToString,
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ContainerEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class ImageServiceStub:
     """Missing associated documentation comment in .proto file."""
@@ -675,6 +890,16 @@ class ImageServiceStub:
                 request_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ImageStatusRequest.SerializeToString,
                 response_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ImageStatusResponse.FromString,
                 _registered_method=True)
+        self.PullImage = channel.unary_unary(
+                '/runtime.v1.ImageService/PullImage',
+                request_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.PullImageRequest.SerializeToString,
+                response_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.PullImageResponse.FromString,
+                _registered_method=True)
+        self.RemoveImage = channel.unary_unary(
+                '/runtime.v1.ImageService/RemoveImage',
+                request_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.RemoveImageRequest.SerializeToString,
+                response_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.RemoveImageResponse.FromString,
+                _registered_method=True)
 
 
 class ImageServiceServicer:
@@ -692,6 +917,18 @@ class ImageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PullImage(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveImage(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ImageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -704,6 +941,16 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.ImageStatus,
                     request_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ImageStatusRequest.FromString,
                     response_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ImageStatusResponse.SerializeToString,
+            ),
+            'PullImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.PullImage,
+                    request_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.PullImageRequest.FromString,
+                    response_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.PullImageResponse.SerializeToString,
+            ),
+            'RemoveImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveImage,
+                    request_deserializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.RemoveImageRequest.FromString,
+                    response_serializer=remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.RemoveImageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -760,6 +1007,60 @@ class ImageService:
             '/runtime.v1.ImageService/ImageStatus',
             remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ImageStatusRequest.SerializeToString,
             remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.ImageStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PullImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.ImageService/PullImage',
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.PullImageRequest.SerializeToString,
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.PullImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.ImageService/RemoveImage',
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.RemoveImageRequest.SerializeToString,
+            remote__agent_dot_gen_dot_runtime_dot_v1_dot_cri__pb2.RemoveImageResponse.FromString,
             options,
             channel_credentials,
             insecure,

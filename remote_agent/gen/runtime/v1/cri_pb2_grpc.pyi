@@ -48,6 +48,11 @@ class RuntimeServiceStub:
     RemoveContainer: _grpc.UnaryUnaryMultiCallable[_cri_pb2.RemoveContainerRequest, _cri_pb2.RemoveContainerResponse]
     ListContainers: _grpc.UnaryUnaryMultiCallable[_cri_pb2.ListContainersRequest, _cri_pb2.ListContainersResponse]
     ContainerStatus: _grpc.UnaryUnaryMultiCallable[_cri_pb2.ContainerStatusRequest, _cri_pb2.ContainerStatusResponse]
+    UpdateContainerResources: _grpc.UnaryUnaryMultiCallable[_cri_pb2.UpdateContainerResourcesRequest, _cri_pb2.UpdateContainerResourcesResponse]
+    ReopenContainerLog: _grpc.UnaryUnaryMultiCallable[_cri_pb2.ReopenContainerLogRequest, _cri_pb2.ReopenContainerLogResponse]
+    ExecSync: _grpc.UnaryUnaryMultiCallable[_cri_pb2.ExecSyncRequest, _cri_pb2.ExecSyncResponse]
+    ContainerStats: _grpc.UnaryUnaryMultiCallable[_cri_pb2.ContainerStatsRequest, _cri_pb2.ContainerStatsResponse]
+    GetContainerEvents: _grpc.UnaryStreamMultiCallable[_cri_pb2.GetEventsRequest, _cri_pb2.ContainerEventResponse]
 
 @_typing.type_check_only
 class RuntimeServiceAsyncStub(RuntimeServiceStub):
@@ -66,6 +71,11 @@ class RuntimeServiceAsyncStub(RuntimeServiceStub):
     RemoveContainer: _aio.UnaryUnaryMultiCallable[_cri_pb2.RemoveContainerRequest, _cri_pb2.RemoveContainerResponse]  # type: ignore[assignment]
     ListContainers: _aio.UnaryUnaryMultiCallable[_cri_pb2.ListContainersRequest, _cri_pb2.ListContainersResponse]  # type: ignore[assignment]
     ContainerStatus: _aio.UnaryUnaryMultiCallable[_cri_pb2.ContainerStatusRequest, _cri_pb2.ContainerStatusResponse]  # type: ignore[assignment]
+    UpdateContainerResources: _aio.UnaryUnaryMultiCallable[_cri_pb2.UpdateContainerResourcesRequest, _cri_pb2.UpdateContainerResourcesResponse]  # type: ignore[assignment]
+    ReopenContainerLog: _aio.UnaryUnaryMultiCallable[_cri_pb2.ReopenContainerLogRequest, _cri_pb2.ReopenContainerLogResponse]  # type: ignore[assignment]
+    ExecSync: _aio.UnaryUnaryMultiCallable[_cri_pb2.ExecSyncRequest, _cri_pb2.ExecSyncResponse]  # type: ignore[assignment]
+    ContainerStats: _aio.UnaryUnaryMultiCallable[_cri_pb2.ContainerStatsRequest, _cri_pb2.ContainerStatsResponse]  # type: ignore[assignment]
+    GetContainerEvents: _aio.UnaryStreamMultiCallable[_cri_pb2.GetEventsRequest, _cri_pb2.ContainerEventResponse]  # type: ignore[assignment]
 
 class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -166,6 +176,41 @@ class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cri_pb2.ContainerStatusResponse, _abc.Awaitable[_cri_pb2.ContainerStatusResponse]]: ...
 
+    @_abc_1.abstractmethod
+    def UpdateContainerResources(
+        self,
+        request: _cri_pb2.UpdateContainerResourcesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cri_pb2.UpdateContainerResourcesResponse, _abc.Awaitable[_cri_pb2.UpdateContainerResourcesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ReopenContainerLog(
+        self,
+        request: _cri_pb2.ReopenContainerLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cri_pb2.ReopenContainerLogResponse, _abc.Awaitable[_cri_pb2.ReopenContainerLogResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ExecSync(
+        self,
+        request: _cri_pb2.ExecSyncRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cri_pb2.ExecSyncResponse, _abc.Awaitable[_cri_pb2.ExecSyncResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ContainerStats(
+        self,
+        request: _cri_pb2.ContainerStatsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cri_pb2.ContainerStatsResponse, _abc.Awaitable[_cri_pb2.ContainerStatsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetContainerEvents(
+        self,
+        request: _cri_pb2.GetEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_cri_pb2.ContainerEventResponse], _abc.AsyncIterator[_cri_pb2.ContainerEventResponse]]: ...
+
 def add_RuntimeServiceServicer_to_server(servicer: RuntimeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class ImageServiceStub:
@@ -175,12 +220,16 @@ class ImageServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ImageServiceAsyncStub: ...
     ListImages: _grpc.UnaryUnaryMultiCallable[_cri_pb2.ListImagesRequest, _cri_pb2.ListImagesResponse]
     ImageStatus: _grpc.UnaryUnaryMultiCallable[_cri_pb2.ImageStatusRequest, _cri_pb2.ImageStatusResponse]
+    PullImage: _grpc.UnaryUnaryMultiCallable[_cri_pb2.PullImageRequest, _cri_pb2.PullImageResponse]
+    RemoveImage: _grpc.UnaryUnaryMultiCallable[_cri_pb2.RemoveImageRequest, _cri_pb2.RemoveImageResponse]
 
 @_typing.type_check_only
 class ImageServiceAsyncStub(ImageServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListImages: _aio.UnaryUnaryMultiCallable[_cri_pb2.ListImagesRequest, _cri_pb2.ListImagesResponse]  # type: ignore[assignment]
     ImageStatus: _aio.UnaryUnaryMultiCallable[_cri_pb2.ImageStatusRequest, _cri_pb2.ImageStatusResponse]  # type: ignore[assignment]
+    PullImage: _aio.UnaryUnaryMultiCallable[_cri_pb2.PullImageRequest, _cri_pb2.PullImageResponse]  # type: ignore[assignment]
+    RemoveImage: _aio.UnaryUnaryMultiCallable[_cri_pb2.RemoveImageRequest, _cri_pb2.RemoveImageResponse]  # type: ignore[assignment]
 
 class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -196,5 +245,19 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cri_pb2.ImageStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cri_pb2.ImageStatusResponse, _abc.Awaitable[_cri_pb2.ImageStatusResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def PullImage(
+        self,
+        request: _cri_pb2.PullImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cri_pb2.PullImageResponse, _abc.Awaitable[_cri_pb2.PullImageResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def RemoveImage(
+        self,
+        request: _cri_pb2.RemoveImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cri_pb2.RemoveImageResponse, _abc.Awaitable[_cri_pb2.RemoveImageResponse]]: ...
 
 def add_ImageServiceServicer_to_server(servicer: ImageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a pod asks of its runtime, and how it reads the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from remote_agent.benchmarks.reach import Limits, Shape
+from remote_agent.cri.client import Cri
+from remote_agent.cri.endings import Endings
+from remote_agent.cri.images import CriImages
+from remote_agent.cri.lines import without_prefixes
+from remote_agent.cri.pods import CriPod, PodPlan
+from tests.fixtures.fake_cri import FakeCri, serving
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeCri]:
+    with serving(tmp_path / "cri.sock") as running:
+        yield running
+
+
+@pytest.fixture
+def cri(fake: FakeCri) -> Iterator[Cri]:
+    with Cri(str(fake.socket)) as client:
+        yield client
+
+
+def _pod(cri: Cri, logs: Path, shape: Shape | None = None) -> CriPod:
+    plan = PodPlan("runc", "r", "t", "image:1", ("sh",), "/labctl/m1", logs, 10)
+    return CriPod(cri, plan, 0, Endings(cri), shape)
+
+
+def test_a_shape_changes_image_command_limits_and_mounts(fake: FakeCri, cri: Cri, tmp_path: Path) -> None:
+    limits = Limits(cpu_quota_us=20_000, memory_bytes=1 << 24, unified={"pids.max": "9"})
+    pod = _pod(cri, tmp_path, Shape("other:2", ("work", "hard"), limits=limits, mounts={"/data": "/srv"}))
+    pod.run_sandbox()
+    pod.create()
+    config = fake.requests("CreateContainer")[0].config
+    assert (config.image.image, list(config.command)) == ("other:2", ["work", "hard"])
+    assert [(mount.container_path, mount.host_path) for mount in config.mounts] == [("/data", "/srv")]
+    resources = config.linux.resources
+    assert (resources.cpu_quota, resources.cpu_period, resources.memory_limit_in_bytes) == (
+        20_000,
+        100_000,
+        1 << 24,
+    )
+    assert dict(resources.unified) == {"pids.max": "9"}
+
+
+def test_without_a_shape_there_are_no_limits(fake: FakeCri, cri: Cri, tmp_path: Path) -> None:
+    pod = _pod(cri, tmp_path)
+    pod.run_sandbox()
+    pod.create()
+    assert not fake.requests("CreateContainer")[0].config.linux.HasField("resources")
+
+
+def test_exec_update_stats_and_reopen(fake: FakeCri, cri: Cri, tmp_path: Path) -> None:
+    pod = _pod(cri, tmp_path)
+    pod.run_sandbox()
+    pod.create()
+    done = pod.exec(["echo", "hi"], 3)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "echo hi", "")
+    assert done.took_ns > 0
+    assert fake.requests("ExecSync")[0].timeout == 3
+    pod.update(Limits(memory_bytes=1 << 25))
+    linux = fake.requests("UpdateContainerResources")[0].linux
+    assert (linux.memory_limit_in_bytes, linux.cpu_quota) == (1 << 25, 0)
+    stats = pod.stats()
+    assert (stats.cpu_ns, stats.memory_bytes) == (5, None), "what is not told is not zero"
+    assert pod.reopen_log() > 0
+    assert pod.info()["runtimeSpec"]["linux"]["cgroupsPath"] == f"/labctl/m1/{pod.container}"
+
+
+def test_a_log_is_read_without_its_prefixes(cri: Cri, tmp_path: Path) -> None:
+    pod = _pod(cri, tmp_path)
+    assert pod.log() == ""
+    pod.log_file.parent.mkdir(parents=True)
+    pod.log_file.write_text("2026-01-01T00:00:00Z stdout F one\n2026-01-01T00:00:00Z stderr F two\n")
+    assert pod.log() == "one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("T stdout P part, T\nT stdout F end\n", "part, Tend\n"),
+        ("T stdout F \nT stdout F a  b\n", "\na  b\n"),
+        ("torn li", ""),
+        ("T stdout P:x half", "half"),
+    ],
+)
+def test_parts_are_joined(log: str, said: str) -> None:
+    assert without_prefixes(log) == said
+
+
+def test_images_are_pulled_listed_and_removed(fake: FakeCri, cri: Cri) -> None:
+    images = CriImages(cri)
+    assert not images.has("new:1")
+    assert images.pull("new:1") > 0
+    assert images.has("new:1")
+    assert images.list() > 0
+    assert images.remove("new:1") > 0
+    assert not images.has("new:1")
