@@ -48,7 +48,7 @@ class Endings:
         with self._changed:
             stream, self._stream = self._stream, None
         if stream is not None:
-            stream.cancel()
+            stream.cancel()  # type: ignore[no-untyped-call]
 
     def of(self, container: str, timeout_s: float, checkpoint: Callable[[], None]) -> Ended:
         """Wait for the container's end. Raises BenchError after ``timeout_s``, CriError, and what ``checkpoint`` does."""
