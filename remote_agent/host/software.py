@@ -45,6 +45,7 @@ CONFIGS = (
     "etc/crio/registries.conf",
     "etc/crictl*.yaml",
     "etc/labctl/runsc/*.toml",
+    "etc/labctl/containerd-registries/*/hosts.toml",
     "etc/systemd/system/containerd.service",
     "etc/systemd/system/crio.service",
 )

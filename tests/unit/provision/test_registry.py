@@ -113,6 +113,12 @@ def test_everything_else_is_not_here(port: int, path: str, code: str) -> None:
     assert (status, json.loads(data)["errors"][0]["code"]) == (404, code)
 
 
+def test_a_client_that_tries_tls_is_told_that_this_is_http(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(bytes.fromhex("160301000501000001000a0d0a"))
+        assert client.recv(100).startswith(b"HTTP/1.")
+
+
 def test_it_listens_on_loopback_alone(port: int) -> None:
     wanted = f":{port:04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]

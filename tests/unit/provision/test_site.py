@@ -232,6 +232,7 @@ def test_debians_containerd_gets_the_older_version_of_the_configuration(tmp_path
     cri = config["plugins"]["io.containerd.grpc.v1.cri"]
     assert config["version"] == 2
     assert cri["sandbox_image"] == "localhost/labctl/pause:1"
+    assert cri["registry"]["config_path"] == "/etc/labctl/containerd-registries"
     assert (cri["cni"]["bin_dir"], cri["restrict_oom_score_adj"]) == ("/usr/lib/cni", True)
     runtimes = cri["containerd"]["runtimes"]
     assert {name: runtime["options"]["BinaryName"] for name, runtime in runtimes.items()} == {
@@ -346,6 +347,9 @@ def test_the_registry_is_on_loopback_and_cri_o_trusts_it_without_a_word_in_etc_c
     assert f"ExecStart={command}\n" in unit
     trusted = tomllib.loads(written(found, "/etc/crio/registries.conf"))
     assert trusted["registry"] == [{"location": "127.0.0.1:6000", "insecure": True}]
+    folder = containerd_config(found)["plugins"]["io.containerd.cri.v1.images"]["registry"]["config_path"]
+    server = tomllib.loads(written(found, f"{folder}/127.0.0.1:6000/hosts.toml"))["server"]
+    assert server == "http://127.0.0.1:6000"
     crio = written(found, "/etc/systemd/system/crio.service")
     assert "Environment=CONTAINER_REGISTRIES_CONF=/etc/crio/registries.conf\n" in crio
     assert "Environment=CONTAINER_REGISTRIES_CONF_DIR=/etc/crio/registries.conf.d\n" in crio

@@ -41,6 +41,8 @@ class Registry(ThreadingHTTPServer):
 class Answer(BaseHTTPRequestHandler):
     server: Registry
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"
+    """Of a request that is none, as a client's that tries TLS first: it is told so in words that it knows."""
     server_version = "labctl-registry"
     disable_nagle_algorithm = True
     timeout = SILENCE_S
