@@ -124,7 +124,8 @@ def _cached(store: Path) -> ImageSet | None:
         found = ImageSet(images, index["set"]["key"], str(store / SET), index["set"]["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if all(_sha256(Path(one.path)) == one.sha256 for one in (*images, found)) else None
+    files = [(image.path, image.sha256) for image in images] + [(found.path, found.sha256)]
+    return found if all(_sha256(Path(path)) == sha256 for path, sha256 in files) else None
 
 
 def _torn(store: Path) -> ImageSet:
