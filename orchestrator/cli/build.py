@@ -30,7 +30,7 @@ _PATH = click.Path(path_type=Path)
         "labctl build --verify runc runsc          # the same bits again?",
         "labctl build --source debian              # Debian's packages: the fast path",
         "labctl build --pin runc@1.5.1             # lock another version",
-        "labctl build --pin images@latest          # the container images, from what Debian has now",
+        "labctl build --pin images@latest          # what the images are made of",
     )
 )
 @click.argument("components", nargs=-1)
