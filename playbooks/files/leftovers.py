@@ -190,7 +190,19 @@ def purge(cleaner: Cleaner, host: str) -> None:
     for path in entries(cleaner.at("usr/local/bin")):
         if ours_on_the_path(path):
             cleaner.take(f"file {path}", path.unlink)
+    remove_blob_cache(cleaner)
     remove_packages(cleaner)
+
+
+def remove_blob_cache(cleaner: Cleaner) -> None:
+    """Where the image library remembers which blobs it has seen. CRI-O fills it at a pull, and no setting of it moves it: it is ours
+    where CRI-O is and nothing else keeps images there."""
+    folder = cleaner.at("var/lib/containers")
+    files = entries(folder / "cache")
+    alone = [path.name for path in entries(folder)] == ["cache"]
+    ours = MARK in text(cleaner.at("etc/systemd/system/crio.service"))
+    if ours and alone and all(path.name.startswith("blob-info-cache-") for path in files):
+        cleaner.take(f"folder {folder}", lambda: shutil.rmtree(folder))
 
 
 def stop_processes(cleaner: Cleaner) -> None:

@@ -42,8 +42,10 @@ CONFIGS = (
     "etc/containers/*.conf",
     "etc/containers/*.json",
     "etc/crio/policy.json",
+    "etc/crio/registries.conf",
     "etc/crictl*.yaml",
     "etc/labctl/runsc/*.toml",
+    "etc/labctl/containerd-registries/*/hosts.toml",
     "etc/systemd/system/containerd.service",
     "etc/systemd/system/crio.service",
 )

@@ -50,6 +50,10 @@ def test_a_purged_host_is_as_it_was_and_can_be_provisioned_again(own_inventory: 
     provisioned = labctl("provision", str(own_inventory))
     assert provisioned.returncode == 0, provisioned.stdout + provisioned.stderr
     assert said(own_inventory, LISTING) != before
+    # What CRI-O keeps of a pull lies elsewhere than its images.
+    said(
+        own_inventory, "crictl-crio pull 127.0.0.1:5051/labctl/busybox:1 && test -d /var/lib/containers/cache"
+    )
     purged = labctl("clean", str(own_inventory), "--purge", "--yes")
     assert purged.returncode == 0, purged.stdout + purged.stderr
     after = said(own_inventory, LISTING)

@@ -143,6 +143,30 @@ def test_packages_are_ours_only_where_apt_s_history_says_so(leftovers: ModuleTyp
     assert leftovers.installed_by_us(leftovers.Cleaner(root=tmp_path)) == ({"crun"}, {"libyajl2"})
 
 
+@pytest.mark.parametrize(
+    ("unit", "beside", "goes"),
+    [
+        ("# Written by labctl (role crio).\n", (), True),
+        ("# Written by labctl (role crio).\n", ("storage/overlay/x",), False),  # podman's images
+        ("# Written by labctl (role crio).\n", ("cache/of-another",), False),
+        ("[Unit]\n", (), False),  # somebody else's CRI-O
+    ],
+)
+def test_the_cache_of_pulls_goes_where_nothing_but_our_cri_o_keeps_images(
+    leftovers: ModuleType, tmp_path: Path, unit: str, beside: tuple[str, ...], goes: bool
+) -> None:
+    put(tmp_path, "etc/systemd/system/crio.service", unit)
+    cache = put(tmp_path, "var/lib/containers/cache/blob-info-cache-v1.sqlite")
+    for name in beside:
+        put(tmp_path, f"var/lib/containers/{name}")
+    predicted, cleaner = leftovers.Cleaner(tmp_path, check=True), leftovers.Cleaner(tmp_path)
+    leftovers.remove_blob_cache(predicted)
+    assert cache.exists()
+    leftovers.remove_blob_cache(cleaner)
+    assert predicted.removed == cleaner.removed == ([f"folder {cache.parents[1]}"] if goes else [])
+    assert cache.parents[1].exists() is not goes
+
+
 def test_of_the_path_only_our_links_and_scripts(leftovers: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "runc").symlink_to("/opt/labctl/runc/current/bin/runc")
     (tmp_path / "other").symlink_to("/usr/bin/env")
