@@ -28,6 +28,7 @@ class Measure:
     primary: bool
     per_item: bool
     timed: str
+    item: str = "pod"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,24 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True)
+class CurveKnee:
+    """From which item on a curve over pods rises faster (stats/knee.py), and its level there.
+
+    ``before`` and ``after`` are slopes in the metric's unit by pod. All are None where it has no knee; ``reason`` says why.
+    """
+
+    host: str
+    benchmark: str
+    metric: str
+    combination: str
+    item: int | None
+    level: float | None
+    before: float | None
+    after: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """A combination against the baseline over ``machines``; ``reason`` says why there is no ratio.
 
@@ -146,3 +165,4 @@ class Estimates:
     verdicts: tuple[Verdict, ...]
     notices: tuple[Notice, ...]
     schema: int = SCHEMA
+    knees: tuple[CurveKnee, ...] = ()

@@ -196,15 +196,17 @@ def breakdown(report: Report, measures: Sequence[Measure], scale: Scale) -> Spec
 
 
 def curve(report: Report, measure: Measure, scale: Scale) -> Spec:
-    """The median by item (pods counted from 1) with its 95 % interval as a band."""
+    """The median by item (counted from 1) with its 95 % interval as a band, and a ring round each knee."""
+    knees = {(knee.host, knee.combination, knee.item) for knee in report.knees(measure)}
     rows: Rows = [
         {"host": point.host, "combination": point.combination, "item": point.item + 1, "median": point.median * scale.factor,
          "low": point.interval.low * scale.factor if point.interval else None,
-         "high": point.interval.high * scale.factor if point.interval else None}
+         "high": point.interval.high * scale.factor if point.interval else None,
+         "knee": (point.host, point.combination, point.item) in knees}
         for point in report.curve(measure)
     ]  # fmt: skip
     last = max((row["item"] for row in rows), default=1)
-    x = {"field": "item", "type": "quantitative", "title": "pod, in the order of its start",
+    x = {"field": "item", "type": "quantitative", "title": f"{measure.item}, in the order of its start",
          "axis": {"grid": False, "tickMinStep": 1, "tickCount": min(last, 10), "format": "d"},
          "scale": {"domain": [1, last], "nice": False, "padding": 6}}  # fmt: skip
     y = {
@@ -220,9 +222,11 @@ def curve(report: Report, measure: Measure, scale: Scale) -> Spec:
         {"mark": {"type": "line", "strokeWidth": 1.6}, "encoding": {"x": x, "y": y, "color": _colour(report)}},
         {"mark": {"type": "point", "filled": True, "size": 44 if last <= 20 else 16, "opacity": 1},
          "encoding": {"x": x, "y": y, "color": _colour(report), "shape": _shape(report)}},
+        {"transform": [{"filter": "datum.knee"}], "mark": {"type": "point", "size": 240, "strokeWidth": 2, "opacity": 1},
+         "encoding": {"x": x, "y": y, "color": _colour(report), "shape": {"value": "circle"}}},
     ]  # fmt: skip
     spec = {"width": panel(len(report.hosts), 60), "height": 190, "layer": layers}
-    return _by_host(report, rows, spec, f"{measure.metric} by pod, by host.")
+    return _by_host(report, rows, spec, f"{measure.metric} by {measure.item}, by host.")
 
 
 def columns(panels: int) -> int:

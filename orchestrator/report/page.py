@@ -20,6 +20,7 @@ from orchestrator.report.tables import (
 )
 from orchestrator.report.thesis import thesis_table
 from orchestrator.report.view import Figure, Report, Table
+from remote_agent.contract.benchmark import ACCOMPANYING
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,18 @@ def _figures(report: Report, benchmark: str, paint: Paint) -> Iterator[Figure]:
     primary = report.primary(benchmark)
     if primary is not None and report.samples(primary):
         yield from _sampled(report, primary, paint)
-    parts = [m for m in report.measures(benchmark) if not m.per_item and not m.primary]
+    parts = [m for m in report.measures(benchmark) if primary is not None and _is_part(m, primary)]
     if len(parts) > 2:
         yield _breakdown(report, parts, paint)
     for measure in report.measures(benchmark):
         if measure.per_item and report.curve(measure):
             yield _curve(report, measure, paint)
+
+
+def _is_part(measure: Measure, primary: Measure) -> bool:
+    """May it stand on one axis with the benchmark's other metrics? What accompanies every benchmark is no part of it."""
+    accompanies = measure.metric in {metric.name for metric in ACCOMPANYING}
+    return not (measure.per_item or measure.primary or accompanies) and measure.unit == primary.unit
 
 
 def _sampled(report: Report, measure: Measure, paint: Paint) -> Iterator[Figure]:
@@ -120,10 +127,15 @@ def _breakdown(report: Report, parts: list[Measure], paint: Paint) -> Figure:
 
 def _curve(report: Report, measure: Measure, paint: Paint) -> Figure:
     caption = (
-        "Median by pod over the blocks; the band is its 95 % interval, point by point (from six values on). The axis does not "
-        "begin at zero."
+        f"Median by {measure.item} over the blocks; the band is its 95 % interval, point by point (from six values on). The axis "
+        "does not begin at zero."
     )
+    if any(knee.item is not None for knee in report.knees(measure)):
+        caption += " A ring marks a knee: from there on the curve rises faster."
     picture = paint(charts.curve(report, measure, scale_of(report, measure)))
     return Figure(
-        f"{measure.metric}: from the first pod to the last", caption, picture, curve_table(report, measure)
+        f"{measure.metric}: from the first {measure.item} to the last",
+        caption,
+        picture,
+        curve_table(report, measure),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.model.estimates import Cell, Measure
+from orchestrator.model.estimates import Cell, CurveKnee, Measure
 from orchestrator.model.samples import HostRecord
 from orchestrator.report.facts import binaries, provenance_rows, shown_facts, why_missing
 from orchestrator.report.numbers import (
@@ -184,7 +184,7 @@ def samples_table(report: Report, measure: Measure) -> Table:
 
 
 def curve_table(report: Report, measure: Measure) -> Table:
-    """Median and interval by pod, and how much slower than the first pod that is."""
+    """Median and interval by item (a pod, mostly), its ratio to the first one's, and where the curve has its knee."""
     scale = scale_of(report, measure)
     points = report.curve(measure)
     first = {(p.host, p.combination): p.median for p in points if p.item == 0}
@@ -193,10 +193,34 @@ def curve_table(report: Report, measure: Measure) -> Table:
          ratio(p.median / start) if (start := first.get((p.host, p.combination))) else MISSING)
         for p in points
     )  # fmt: skip
-    head = ("host", "combination", "pod", "n", f"median [{scale.unit}]", "95 % interval", "to the first pod")
-    short = f"{MISSING} stands where a pod has fewer than the {FEWEST} values that an interval needs."
+    head = (
+        "host",
+        "combination",
+        measure.item,
+        "n",
+        f"median [{scale.unit}]",
+        "95 % interval",
+        f"to the first {measure.item}",
+    )
+    short = (
+        f"{MISSING} stands where a {measure.item} has fewer than the {FEWEST} values that an interval needs."
+    )
     notes = (short,) if any(p.interval is None for p in points) else ()
-    return Table(f"{measure.metric} by pod.", head, rows, headers=3, notes=notes)
+    bends = tuple(_knee(knee, measure, scale) for knee in report.knees(measure))
+    return Table(f"{measure.metric} by {measure.item}.", head, rows, headers=3, notes=(*notes, *bends))
+
+
+def _knee(knee: CurveKnee, measure: Measure, scale: Scale) -> str:
+    where = f"{knee.host}, {knee.combination}"
+    if knee.item is None or knee.before is None or knee.after is None:
+        return f"{where}: no knee ({knee.reason})."
+    before, after = (
+        f"{'+' if slope > 0 else ''}{number(slope, scale)}" for slope in (knee.before, knee.after)
+    )
+    return (
+        f"{where}: a knee at {measure.item} {knee.item + 1}: up to it {before} {scale.unit} with every further {measure.item}, "
+        f"behind it {after} {scale.unit}."
+    )
 
 
 def host_table(report: Report) -> Table:

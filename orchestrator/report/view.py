@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.model.estimates import Cell, CurvePoint, Estimates, Measure, Pair
+from orchestrator.model.estimates import Cell, CurveKnee, CurvePoint, Estimates, Measure, Pair
 from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import Series
 from remote_agent.contract.benchmark import Benchmark
@@ -83,3 +83,7 @@ class Report:
     def curve(self, measure: Measure) -> tuple[CurvePoint, ...]:
         key = (measure.benchmark, measure.metric)
         return tuple(p for p in self.estimates.curves if (p.benchmark, p.metric) == key)
+
+    def knees(self, measure: Measure) -> tuple[CurveKnee, ...]:
+        key = (measure.benchmark, measure.metric)
+        return tuple(k for k in self.estimates.knees if (k.benchmark, k.metric) == key)

@@ -24,6 +24,7 @@ from orchestrator.model.interval import Interval
 from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import HostRecord, Series, TrialCount
 from orchestrator.model.verdict import Evidence, Subject, Verdict
+from orchestrator.results.knees import knees
 from orchestrator.results.notices import notices
 from orchestrator.stats.families import benjamini_hochberg, holm
 from orchestrator.stats.median import FEWEST, median_interval
@@ -56,6 +57,7 @@ def estimate(spec: RunSpec, merged: Merged, catalogue: Mapping[str, Benchmark]) 
     values = {(s.host, s.benchmark, s.metric, s.combination): s for s in merged.series}
     measures = tuple(_measures(spec, merged.series, catalogue))
     settings = Settings(ALPHA, MARGIN, PRECISION, family=_family(spec, measures))
+    curves = tuple(_curves(measures, merged.series))
     pairs = tuple(_adjusted(list(_pairs(spec, measures, values)), measures))
     return Estimates(
         run=spec.id,
@@ -66,7 +68,8 @@ def estimate(spec: RunSpec, merged: Merged, catalogue: Mapping[str, Benchmark]) 
         trials=merged.trials,
         cells=tuple(_cells(spec, measures, values, merged.trials)),
         pairs=pairs,
-        curves=tuple(_curves(measures, merged.series)),
+        curves=curves,
+        knees=tuple(knees(measures, curves)),
         fleet=tuple(_fleet(spec, measures)),
         fleet_sentence=_fleet_sentence(spec),
         verdicts=say_only(tuple(_verdicts(spec, measures, pairs, settings))),
@@ -100,6 +103,7 @@ def _measure(
         primary=primary,
         per_item=sampled.items[0] is not None if sampled else declared is not None and declared.per_item,
         timed=declared.timed if declared else "",
+        item=declared.item if declared else "pod",
     )
 
 

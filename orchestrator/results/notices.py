@@ -165,7 +165,7 @@ def _trials(counts: Sequence[TrialCount]) -> Iterator[Notice]:
         bad = count.failed + count.unsupported
         of = f"{count.combination} in {count.benchmark}"
         if bad:
-            reason = next(iter(count.reasons), "no reason was recorded")
+            reason = next(iter(count.reasons), "no reason was recorded").rstrip(".")
             yield Notice(
                 count.host,
                 f"{bad} of {count.ok + bad} trials of {of} did not succeed: {reason}.",

@@ -14,7 +14,7 @@ from remote_agent.agent.measure import Measured, failed, measure, unsupported
 from remote_agent.agent.reach import TrialHost
 from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
-from remote_agent.benchmarks.bench import Cancelled
+from remote_agent.benchmarks.bench import POD_PARAMS, Cancelled
 from remote_agent.contract.journal import Leak, Trial
 from remote_agent.cri.client import Cri, CriError
 from remote_agent.cri.describe import describe, handler_binaries
@@ -201,7 +201,7 @@ class CriExecutor:
         cri: Cri,
         checkpoint: Callable[[], None],
     ) -> PodPlan:
-        params = item.all_params
+        params = {**POD_PARAMS, **item.all_params}
         name = f"{due.benchmark}.{due.block}.{combination.cri}.{combination.handler}.{due.attempt}"
         return PodPlan(
             handler=combination.handler,

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from remote_agent.benchmarks.reach import NotSupported, Shape, Spent, Usage
+from remote_agent.benchmarks.reach import NotSupported, Shape, Spent, Traces, Usage
 from remote_agent.cri.client import QUICK_S, Cri, timed
 from remote_agent.cri.endings import Endings
 from remote_agent.cri.images import CriImages
 from remote_agent.cri.pods import CriPod, PodPlan
 from remote_agent.gen.runtime.v1 import cri_pb2 as pb
-from remote_agent.host import cgroups, daemons
+from remote_agent.host import cgroups, daemons, traces
+from remote_agent.host.oci import TASKS, Oci, of_container
 from remote_agent.host.read import Absent
 
 Value = TypeVar("Value")
@@ -48,6 +49,26 @@ class HostGroup:
         return _supported(lambda: self._groups.read(controller, name))
 
 
+class HostOci:
+    """An `OciRuntime` of this host's: what its program refuses is not supported."""
+
+    def __init__(self, found: Oci) -> None:
+        self._oci = found
+
+    @property
+    def program(self) -> str:
+        return self._oci.program
+
+    def pause(self) -> int:
+        return _supported(self._oci.pause, "The OCI runtime's program does not do it")
+
+    def resume(self) -> int:
+        return _supported(self._oci.resume, "The OCI runtime's program does not do it")
+
+    def paused(self) -> bool:
+        return _supported(self._oci.paused, "The OCI runtime's program does not tell it")
+
+
 class HostPod(CriPod):
     """A pod whose control group can be looked at."""
 
@@ -69,6 +90,31 @@ class HostPod(CriPod):
         if not isinstance(pid, int) or pid <= 0:
             raise NotSupported("The runtime does not tell the container's process, nor so its control group.")
         return HostGroup(_supported(lambda: cgroups.of_process(pid, self._root)))
+
+    def traces(self) -> Traces:
+        info, root = self.info(), self._root
+        pid, rootfs = info.get("pid"), self._rootfs(info)
+        started = self._cri.container_status(self.container).started_at
+        return Traces(
+            namespace_ns=_told(lambda: traces.namespace_ns(root)),
+            lease_ns=_told(lambda: traces.lease_ns(root)),
+            shim_ns=_told(lambda: traces.shim_ns((self.id, self.container), root)),
+            snapshot_ns=_told(lambda: traces.snapshot_ns(rootfs, root)),
+            bundle_ns=_told(lambda: traces.bundle_ns(self.container, root)),
+            process_ns=_told(lambda: traces.process_ns(pid, root))
+            if isinstance(pid, int) and pid > 0
+            else None,
+            started_ns=traces.wall_ns(started) if started else None,
+            first_line_ns=_told(lambda: traces.first_line_ns(self.log_file)),
+        )
+
+    def _rootfs(self, info: Mapping[str, Any]) -> str:
+        """As an absolute path: containerd's is below the task's folder."""
+        path = str(((info.get("runtimeSpec") or {}).get("root") or {}).get("path") or "rootfs")
+        return path if path.startswith("/") else f"/{TASKS}/{self.container}/{path}"
+
+    def oci(self) -> HostOci:
+        return HostOci(_supported(lambda: of_container(self.container, self._root)))
 
 
 class TrialHost:
@@ -121,12 +167,12 @@ class TrialHost:
         return _supported(lambda: daemons.available_bytes(self._root))
 
 
-def _supported(read: Callable[[], Value]) -> Value:
+def _supported(read: Callable[[], Value], otherwise: str = "This host does not tell it") -> Value:
     """Raises NotSupported where this host does not have it."""
     try:
         return read()
     except Absent as reason:
-        raise NotSupported(f"This host does not tell it: {reason}.") from reason
+        raise NotSupported(f"{otherwise}: {reason}.") from reason
 
 
 def _told(read: Callable[[], Value]) -> Value | None:

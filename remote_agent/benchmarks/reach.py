@@ -90,6 +90,23 @@ class Ended:
     how: str
 
 
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """When the stages of a pod's start came about, on the benchmark's clock; None where this host does not tell it.
+
+    The pod must be the trial's only one: namespace and lease are the newest ones.
+    """
+
+    namespace_ns: int | None
+    lease_ns: int | None
+    shim_ns: int | None
+    snapshot_ns: int | None
+    bundle_ns: int | None
+    process_ns: int | None
+    started_ns: int | None
+    first_line_ns: int | None
+
+
 class Cgroup(Protocol):
     """A control group as the host sees it, v1 and v2 alike. Raises NotSupported where the host's kernel does not have the file."""
 
@@ -112,6 +129,20 @@ class Cgroup(Protocol):
 
     def read(self, controller: str, name: str) -> str:
         """A file of it, stripped; ``controller`` finds the hierarchy on v1."""
+
+
+class OciRuntime(Protocol):
+    """The OCI runtime's own program, for one container that runs: what the CRI has no call for.
+
+    A call is timed from the start of the program to its end. Raises NotSupported with the program's own words.
+    """
+
+    @property
+    def program(self) -> str: ...
+    def pause(self) -> int: ...
+    def resume(self) -> int: ...
+    def paused(self) -> bool:
+        """Untimed."""
 
 
 class Pod(Protocol):
@@ -148,6 +179,10 @@ class Pod(Protocol):
     def process_cgroup(self) -> Cgroup:
         """The one in which its process is: gVisor's sandbox process is in that of the pod's pause container."""
 
+    def traces(self) -> Traces: ...
+    def oci(self) -> OciRuntime:
+        """Raises NotSupported where the program of the running container cannot be found."""
+
     def stop(self) -> int: ...
     def remove(self) -> int: ...
     def stop_sandbox(self) -> int: ...
@@ -162,6 +197,9 @@ class Images(Protocol):
     def remove(self, name: str) -> int: ...
     def has(self, name: str) -> bool:
         """Untimed."""
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Every tag of that image, untimed: a runtime may remove them all with one. Empty: it is not there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,73 @@
 
 from __future__ import annotations
 
-from remote_agent.benchmarks import operations, scalability
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from remote_agent.benchmarks import (
+    concurrent,
+    containers,
+    images,
+    logs,
+    operations,
+    population,
+    sandbox,
+    scalability,
+    waterfall,
+)
 from remote_agent.contract.benchmark import Benchmark
+
+NUMBER = re.compile(r"[1-9][0-9]{0,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Benchmarks named ``PREFIX.N``; the catalogue has the ``usual`` ones."""
+
+    prefix: str
+    make: Callable[[int], Benchmark]
+    usual: tuple[int, ...]
+
+    def find(self, name: str) -> Benchmark | None:
+        prefix, _, number = name.rpartition(".")
+        return self.make(int(number)) if prefix == self.prefix and NUMBER.fullmatch(number) else None
+
+
+SINGLE = (
+    operations.LIFECYCLE,
+    containers.EXEC,
+    containers.STATUS,
+    containers.STATS,
+    containers.UPDATE,
+    containers.PAUSE,
+    waterfall.WATERFALL,
+    logs.LOGS,
+    logs.REOPEN,
+    sandbox.LIFECYCLE,
+    images.PULL,
+    images.LIST,
+    images.REMOVE,
+)
+FAMILIES = (
+    Family("scalability.runtime", scalability.runtime, scalability.USUAL),
+    Family("scalability.concurrent", concurrent.concurrent, concurrent.USUAL),
+    Family("scalability.churn", population.churn, population.CHURN),
+    Family("scalability.density", population.density, population.DENSITY),
+)
 
 
 def catalogue() -> tuple[Benchmark, ...]:
     """What `labctl list` shows. Of a family (scalability.runtime.N) the usual members; `find` knows the others."""
-    return (operations.LIFECYCLE, *(scalability.runtime(pods) for pods in scalability.USUAL))
+    return (*SINGLE, *(family.make(number) for family in FAMILIES for number in family.usual))
 
 
 def find(name: str) -> Benchmark:
     """The benchmark of that name. Raises KeyError."""
-    for benchmark in catalogue():
+    for benchmark in SINGLE:
         if benchmark.name == name:
             return benchmark
-    if match := scalability.NAME.fullmatch(name):
-        return scalability.runtime(int(match[1]))
+    for family in FAMILIES:
+        if (member := family.find(name)) is not None:
+            return member
     raise KeyError(name)

@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import re
-
 from remote_agent.benchmarks.bench import POD_PARAMS, Bench, destroy, start
 from remote_agent.contract.benchmark import Benchmark, Metric
 
-NAME = re.compile(r"scalability\.runtime\.([1-9][0-9]{0,3})")
 USUAL = (5, 10, 50)
 """The thesis' numbers of pods."""
 

@@ -16,13 +16,17 @@ class Better(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """``timed`` says from where to where, in a sentence. ``per_item`` metrics have one sample an item (a pod) and trial."""
+    """``timed`` says from where to where, in a sentence. ``per_item`` metrics have one sample an item and trial.
+
+    ``item`` is the word for such an item: pods in the order of their starts, or something else that is counted (``call``).
+    """
 
     name: str
     unit: str
     timed: str
     better: Better = Better.LOWER
     per_item: bool = False
+    item: str = "pod"
 
 
 ACCOMPANYING = (

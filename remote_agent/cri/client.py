@@ -157,6 +157,10 @@ class Cri:
         reply = call("ImageStatus", self.images.ImageStatus, request, QUICK_S)
         return _image(reply.image) if reply.HasField("image") else None
 
+    def remove_image(self, name: str) -> None:
+        request = pb.RemoveImageRequest(image=pb.ImageSpec(image=name, user_specified_image=name))
+        call("RemoveImage", self.images.RemoveImage, request, DEADLINE_S)
+
     def list_images(self) -> list[Image]:
         reply = call("ListImages", self.images.ListImages, pb.ListImagesRequest(), QUICK_S)
         return [_image(image) for image in reply.images]

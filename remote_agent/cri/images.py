@@ -29,6 +29,10 @@ class CriImages:
     def has(self, name: str) -> bool:
         return self._cri.image(name) is not None
 
+    def names(self, name: str) -> tuple[str, ...]:
+        image = self._cri.image(name)
+        return image.tags if image else ()
+
 
 def _spec(name: str) -> pb.ImageSpec:
     return pb.ImageSpec(image=name, user_specified_image=name)

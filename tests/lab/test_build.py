@@ -231,7 +231,9 @@ def test_an_own_commit_and_a_prebuilt_runtime_run_beside_the_release(
     sha256 = sha256_of(folder / "wrapped/wrapped.sh")
     (folder / "wrapped/component.yaml").write_text(PREBUILT.format(sha256=sha256))
     suite = tmp_path / "mine.yaml"
-    suite.write_text("cri: [containerd]\noci: [runc, runc-mine, wrapped]\nfilter: [operations]\nruns: 1\n")
+    suite.write_text(
+        "cri: [containerd]\noci: [runc, runc-mine, wrapped]\nfilter: [operations.container.lifecycle]\nruns: 1\n"
+    )
     whole = own_inventory.read_text()
     one = whole[: whole.index(f"    {own_inventory.stem}-2:")]
     own_inventory.write_text(one)

@@ -33,7 +33,9 @@ def labctl(*words: str | Path, timeout: float = 1800) -> str:
 
 def execute(inventory: Path, folder: Path, cri: str, oci: str, runs: int, warmup: int = 1) -> RunFolder:
     suite = folder / "matrix.yaml"
-    suite.write_text(f"cri: [{cri}]\noci: [{oci}]\nfilter: [operations]\nruns: {runs}\nwarmup: {warmup}\n")
+    suite.write_text(
+        f"cri: [{cri}]\noci: [{oci}]\nfilter: [operations.container.lifecycle]\nruns: {runs}\nwarmup: {warmup}\n"
+    )
     labctl("run", "--suite", suite, "--inventory", inventory, "--root", folder / "runs")
     return RunStore(folder / "runs").find("latest")
 

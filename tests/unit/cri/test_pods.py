@@ -6,15 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
-from remote_agent.benchmarks.reach import Limits, Shape
-from remote_agent.cri.client import Cri
+from remote_agent.benchmarks.reach import Limits, NotSupported, Shape
+from remote_agent.cri.client import Cri, CriError
 from remote_agent.cri.endings import Endings
 from remote_agent.cri.images import CriImages
 from remote_agent.cri.lines import without_prefixes
 from remote_agent.cri.pods import CriPod, PodPlan
-from tests.fixtures.fake_cri import FakeCri, serving
+from tests.fixtures.fake_cri import IMAGE, Failure, FakeCri, serving
 
 
 @pytest.fixture
@@ -104,3 +105,26 @@ def test_images_are_pulled_listed_and_removed(fake: FakeCri, cri: Cri) -> None:
     assert images.list() > 0
     assert images.remove("new:1") > 0
     assert not images.has("new:1")
+
+
+@pytest.mark.parametrize(("runs", "raised"), [(True, NotSupported), (False, CriError)])
+def test_a_reopen_that_takes_a_running_container_for_a_stopped_one_is_not_supported(
+    fake: FakeCri, cri: Cri, tmp_path: Path, runs: bool, raised: type[Exception]
+) -> None:
+    pod = _pod(cri, tmp_path)
+    pod.run_sandbox(), pod.create(), pod.start()
+    if not runs:
+        fake.end(pod.container)
+    fake.failures["ReopenContainerLog"] = Failure(grpc.StatusCode.UNKNOWN, "container is not running")
+    with pytest.raises(raised, match="container is not running"):
+        pod.reopen_log()
+    assert pod.reopen_log() > 0
+
+
+def test_an_image_has_all_its_names(fake: FakeCri, cri: Cri) -> None:
+    images = CriImages(cri)
+    assert images.names("127.0.0.1:1/labctl/a:1") == ()
+    images.pull("127.0.0.1:1/labctl/a:1")
+    assert images.names("127.0.0.1:1/labctl/a:1") == ("127.0.0.1:1/labctl/a:1",)
+    fake.same["127.0.0.1:1/labctl/a:1"] = IMAGE
+    assert images.names("127.0.0.1:1/labctl/a:1") == (IMAGE, "127.0.0.1:1/labctl/a:1")

@@ -80,7 +80,7 @@ def test_what_is_set_for_one_benchmark_goes_before_what_is_set_for_all(tmp_path:
 
 def test_a_member_of_a_family_is_found_by_its_full_name(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
-        f"{HEAD}filter: [scalability.runtime.7, operations]\nbenchmarks: {{scalability.runtime.20: }}\n"
+        f"{HEAD}filter: [scalability.runtime.7, operations.container.lifecycle]\nbenchmarks: {{scalability.runtime.20: }}\n"
     )
     suite = load_suite(tmp_path / "mine.yaml", registry.catalogue(), registry.find)
     assert [plan.name for plan in suite.benchmarks] == [

@@ -25,7 +25,7 @@ all:
     h2: {ansible_host: 192.0.2.2, labctl_machine: m1}
     h3: {ansible_host: 192.0.2.3, labctl_cri_sockets: {other: /run/other.sock}}
 """
-SUITE = "cri: [containerd]\noci: [runc, crun]\nfilter: [operations, scalability.runtime.5]\nruns: 7\n"
+SUITE = "cri: [containerd]\noci: [runc, crun]\nfilter: [operations.container.lifecycle, scalability.runtime.5]\nruns: 7\n"
 
 
 @pytest.fixture
