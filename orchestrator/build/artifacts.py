@@ -12,14 +12,12 @@ import yaml
 
 from orchestrator.build.store import handler_entry
 from orchestrator.files import write_text
-from orchestrator.model.artifact import PREFIX, Artifact, ImageArtifact
+from orchestrator.model.artifact import PREFIX, Artifact, ImageSet
 
 HEAD = "# Written by labctl: what its last build left.\n"
 
 
-def write_artifacts(
-    path: Path, images: Sequence[ImageArtifact], components: Sequence[Artifact] | None = None
-) -> None:
+def write_artifacts(path: Path, images: ImageSet, components: Sequence[Artifact] | None = None) -> None:
     """Write ``labctl_artifacts``, atomically and only where it says something new.
 
     ``components`` None: what the file says of them stays.
@@ -37,9 +35,12 @@ def write_artifacts(
             },
         }
     entries = {
-        image.name: {key: value for key, value in asdict(image).items() if key != "name"} for image in images
+        image.name: {key: value for key, value in asdict(image).items() if key != "name"}
+        for image in images.images
     }
-    text = HEAD + yaml.safe_dump({"labctl_artifacts": {"prefix": PREFIX, "images": entries, **parts}})
+    whole = {"key": images.key, "path": images.path, "sha256": images.sha256}
+    told = {"prefix": PREFIX, "images": entries, "image_set": whole, **parts}
+    text = HEAD + yaml.safe_dump({"labctl_artifacts": told})
     if not (path.is_file() and path.read_text() == text):
         write_text(path, text)
 

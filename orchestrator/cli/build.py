@@ -30,6 +30,7 @@ _PATH = click.Path(path_type=Path)
         "labctl build --verify runc runsc          # the same bits again?",
         "labctl build --source debian              # Debian's packages: the fast path",
         "labctl build --pin runc@1.5.1             # lock another version",
+        "labctl build --pin images@latest          # the container images, from what Debian has now",
     )
 )
 @click.argument("components", nargs=-1)
@@ -130,7 +131,7 @@ def _pin(asked: Asked, text: str) -> int:
         )
     with build_view(err=True) as view:
         exact = pin(asked, name, version, view)
-    click.echo(f"{name} is locked at {exact}. Build it: labctl build {name}")
+    click.echo(f"{name} is locked at {exact}. Build it: labctl build{'' if name == 'images' else f' {name}'}")
     return 0
 
 

@@ -20,6 +20,17 @@ class ImageArtifact:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """All images of a build. ``path`` is a tar, with its ``sha256``, which unpacks to images/KEY/: artifact.json, and what the registry on
+    a host's loopback serves."""
+
+    images: tuple[ImageArtifact, ...]
+    key: str
+    path: str
+    sha256: str
+
+
 PREFIX = "/opt/labctl"
 """Where artifacts lie on a host: PREFIX/COMPONENT/KEY/, and the link PREFIX/COMPONENT/current to the one that is in use."""
 

@@ -27,7 +27,6 @@ from orchestrator.build import modules, snapshot, toolchain
 from orchestrator.build.artifacts import read_artifacts, write_artifacts
 from orchestrator.build.builder import Builder
 from orchestrator.build.execute import Order, debian_pin, make
-from orchestrator.build.images import build_images
 from orchestrator.build.key import Target, inputs_of, key_of
 from orchestrator.build.recipe import DEBIAN_NAMES
 from orchestrator.build.store import Spoilt, Store
@@ -40,10 +39,13 @@ from orchestrator.model.artifact import Artifact
 from orchestrator.model.component import Component, Source, Toolchain
 from orchestrator.model.errors import BuildError, LabError, UsageError
 from orchestrator.pipeline.builders import Choice, builder_for
+from orchestrator.pipeline.images import images, pin_images
 
 LOCK_SECONDS = 7200.0
 ARTIFACTS = "artifacts.yaml"
 """In the state folder: what the build left, which playbooks take by vars_files."""
+IMAGES = "images"
+"""What the container images are called among components."""
 LAB_RELEASE = "trixie"
 """Debian's release of the disposable builder."""
 _CHEAP_FIRST = (Source.PREBUILT, Source.DEBIAN, Source.CHECKOUT, Source.MODULE)
@@ -113,7 +115,8 @@ def build(asked: Asked, view: View) -> tuple[Built, ...]:
         in_order = sorted(
             [*(built.artifact for built in done), *others], key=lambda artifact: artifact.component
         )
-        write_artifacts(asked.state / ARTIFACTS, build_images(asked.cache), in_order)
+        made = images(asked.cache, lambda text: view.say(IMAGES, text))
+        write_artifacts(asked.state / ARTIFACTS, made, in_order)
     return tuple(done)
 
 
@@ -148,6 +151,12 @@ def verify(asked: Asked, view: View) -> dict[str, list[str]]:
 
 def pin(asked: Asked, name: str, version: str, view: View) -> str:
     """Lock another version of a component; gives the version. Raises BuildError, UsageError, ConfigError."""
+    if name == IMAGES:
+        if version != "latest":
+            raise UsageError(
+                "The images are locked at what the mirror has.", f"labctl build --pin {IMAGES}@latest"
+            )
+        return pin_images(platform.machine(), lambda text: view.say(name, text))
     (component,) = choose(load_components(asked.folders, asked.source), [name])
     if component.source is Source.MODULE:
         caches, pinned = Caches.of_user(), _toolchain(asked)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.build.artifacts import read_artifacts, write_artifacts
-from orchestrator.build.images import build_images
 from orchestrator.files import cache_folder
 from orchestrator.load.inventory import endpoint_of, load_inventory, select_hosts
 from orchestrator.load.language import Language
@@ -21,6 +20,7 @@ from orchestrator.model.errors import ConfigError, LabctlError, UsageError
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.playbook import Play, Playbook
 from orchestrator.pipeline.build import ARTIFACTS, Asked, View, build
+from orchestrator.pipeline.images import images
 from orchestrator.provision.events import EventSink, HostReport
 from orchestrator.provision.host import Settings, provision_host, report_of_error
 from orchestrator.provision.retry import Failed
@@ -107,7 +107,7 @@ def _see_to_artifacts(request: Request, view: View | None) -> None:
     path = request.state / ARTIFACTS
     if request.artifacts is None or view is None:
         if not path.is_file():
-            write_artifacts(path, build_images(request.cache))
+            write_artifacts(path, images(request.cache))
     elif not request.check:
         build(request.artifacts, view)
     elif not read_artifacts(path).get("components"):

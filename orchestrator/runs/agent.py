@@ -109,9 +109,11 @@ class AgentClient:
                 self._host, f"the agent does not answer {seconds:.0f} s after its start."
             ) from error
 
-    def preflight(self, combinations: Sequence[Combination], sockets: Mapping[str, str]) -> list[FailedCheck]:
+    def preflight(self, spec: RunSpec, sockets: Mapping[str, str]) -> list[FailedCheck]:
         """What stands against the run on this host; nothing: it may begin."""
-        request = pb.PreflightRequest(combinations=_combinations(combinations, sockets))
+        request = pb.PreflightRequest(
+            combinations=_combinations(spec.combinations, sockets), benchmarks=_benchmarks(spec)
+        )
         reply = self._call(lambda: self._stub.Preflight(request, timeout=3 * self._timeout))
         return [
             FailedCheck(
@@ -130,12 +132,7 @@ class AgentClient:
                 host=self._host,
                 seed=spec.seed,
                 combinations=_combinations(spec.combinations, sockets),
-                benchmarks=[
-                    pb.Benchmark(
-                        name=plan.name, warmup=plan.warmup, params_json=json.dumps(dict(plan.params))
-                    )
-                    for plan in spec.benchmarks
-                ],
+                benchmarks=_benchmarks(spec),
             )
         )
         return _status(self._call(lambda: self._stub.StartRun(request, timeout=3 * self._timeout)))
@@ -199,6 +196,13 @@ class AgentClient:
 def _combinations(combinations: Sequence[Combination], sockets: Mapping[str, str]) -> list[pb.Combination]:
     return [
         pb.Combination(cri=item.cri, handler=item.handler, socket=sockets[item.cri]) for item in combinations
+    ]
+
+
+def _benchmarks(spec: RunSpec) -> list[pb.Benchmark]:
+    return [
+        pb.Benchmark(name=plan.name, warmup=plan.warmup, params_json=json.dumps(dict(plan.params)))
+        for plan in spec.benchmarks
     ]
 
 

@@ -171,7 +171,7 @@ class Session:
 
     def _preflight(self, agent: AgentClient) -> None:
         self._board.phase(self._name, Phase.PREFLIGHT)
-        failed = agent.preflight(self._board.spec.combinations, self._link.cri_sockets)
+        failed = agent.preflight(self._board.spec, self._link.cri_sockets)
         for check in failed:
             self._board.tell("note", host=self._name, level="warning", message=check.message, hint=check.hint)
         if failed:

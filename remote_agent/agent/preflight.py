@@ -3,16 +3,24 @@
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from remote_agent.agent.executor import lacks_handler
-from remote_agent.agent.spec import Combination
+from remote_agent.agent.spec import BenchmarkSpec, Combination
 from remote_agent.benchmarks.bench import IMAGE
 from remote_agent.cri.client import Cri, CriError, Status
 
 PROVISION = "Provision the host: labctl provision INVENTORY."
+IMAGE_PARAM = "image"
+"""The parameter of a benchmark that names an image which its containers run: the runtime must have it."""
+PULL_PARAM = "pull"
+"""The parameter of a benchmark that names an image which it pulls: its registry must have it."""
+REGISTRY_S = 5.0
+LOOPBACK = ("127.0.0.1", "localhost")
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +34,57 @@ class Finding:
     hint: str = ""
 
 
-def preflight(combinations: Sequence[Combination]) -> list[Finding]:
-    """Every check of every combination; a runtime that does not answer has that one finding."""
-    return [finding for combination in combinations for finding in _combination(combination)]
+def preflight(combinations: Sequence[Combination], benchmarks: Sequence[BenchmarkSpec] = ()) -> list[Finding]:
+    """Every check of every combination, then of the registry; a runtime that does not answer has that one finding.
+
+    ``benchmarks`` say which images are looked for; without any it is the usual one.
+    """
+    images = _named(benchmarks, IMAGE_PARAM) if benchmarks else [IMAGE]
+    found = [finding for combination in combinations for finding in _combination(combination, images)]
+    return found + [finding for ref in _named(benchmarks, PULL_PARAM) for finding in _registry(ref)]
 
 
-def _combination(combination: Combination) -> Iterator[Finding]:
+def _named(benchmarks: Sequence[BenchmarkSpec], param: str) -> list[str]:
+    """What the benchmarks' parameters of that name say, each once; empty ones left out."""
+    said = (str(item.all_params.get(param) or "") for item in benchmarks)
+    return [ref for ref in dict.fromkeys(said) if ref]
+
+
+def _registry(ref: str) -> Iterator[Finding]:
+    """Whether the registry on this host's loopback has the image. Of any other registry nothing is said: a run needs no network."""
+    address, _, path = ref.partition("/")
+    host, _, port = address.partition(":")
+    name, colon, tag = path.rpartition(":")
+    if host not in LOOPBACK or not (port.isdigit() and colon):
+        return
+    try:
+        connection = http.client.HTTPConnection(host, int(port), timeout=REGISTRY_S)
+        connection.request("HEAD", f"/v2/{name}/manifests/{tag}", headers={"Accept": MANIFEST})
+        status = connection.getresponse().status
+        connection.close()
+    except (OSError, http.client.HTTPException) as error:
+        hint = f"{PROVISION} Look at it: systemctl status labctl-registry."
+        yield Finding("", "registry", False, f"The registry at {address} does not answer: {error}.", hint)
+        return
+    there = status == http.client.OK
+    message = f"The registry at {address} has {ref}." if there else f"The registry at {address} lacks {ref}."
+    yield Finding("", "registry", there, message, "" if there else PROVISION)
+
+
+def _combination(combination: Combination, images: Sequence[str]) -> Iterator[Finding]:
     name, socket = combination.name, combination.socket
     if not Path(socket).is_socket():
         yield Finding(name, "socket", False, f"There is no socket {socket}.", PROVISION)
         return
     with Cri(socket) as cri:
         try:
-            yield from _runtime(cri, combination)
+            yield from _runtime(cri, combination, images)
         except CriError as error:
             hint = f"Look at it: systemctl status {combination.cri}."
             yield Finding(name, "socket", False, f"{socket} does not answer: {error}.", hint)
 
 
-def _runtime(cri: Cri, combination: Combination) -> Iterator[Finding]:
+def _runtime(cri: Cri, combination: Combination, images: Sequence[str]) -> Iterator[Finding]:
     version, status, name = cri.version(), cri.status(), combination.name
     yield Finding(name, "socket", True, f"{version.runtime} {version.version} at {combination.socket}.")
     problems = "; ".join(status.problems)
@@ -64,13 +104,13 @@ def _runtime(cri: Cri, combination: Combination) -> Iterator[Finding]:
         lacking or f"Handler {combination.handler} is configured.",
         PROVISION if lacking else "",
     )
-    for image in _images(status):
+    for image in [*images, *_pause(status)]:
         there = cri.image(image) is not None
         message = f"Image {image} is present." if there else f"Image {image} is missing."
         yield Finding(name, "image", there, message, "" if there else PROVISION)
 
 
-def _images(status: Status) -> list[str]:
-    """The benchmarks' image, and the pause image where the runtime tells which (containerd 1.x does)."""
+def _pause(status: Status) -> list[str]:
+    """The pause image, where the runtime tells which (containerd 1.x does)."""
     pause = status.config.get("sandboxImage")
-    return [IMAGE, *([pause] if isinstance(pause, str) and pause else [])]
+    return [pause] if isinstance(pause, str) and pause else []

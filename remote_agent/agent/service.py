@@ -17,7 +17,7 @@ from remote_agent.agent import VERSION
 from remote_agent.agent.engine import Engine, Refused, RunStatus, UnknownRun
 from remote_agent.agent.journal import OffsetError
 from remote_agent.agent.preflight import preflight
-from remote_agent.agent.spec import Combination, RunSpec, SpecError
+from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec, SpecError
 from remote_agent.agent.store import StoreError
 from remote_agent.gen.labctl.agent.v1 import agent_pb2 as pb
 from remote_agent.gen.labctl.agent.v1 import agent_pb2_grpc as pb_grpc
@@ -62,7 +62,10 @@ class Service(pb_grpc.AgentServicer):
 
     async def Preflight(self, request: pb.PreflightRequest, context: Context) -> pb.PreflightReply:
         combinations = [Combination(item.cri, item.handler, item.socket) for item in request.combinations]
-        findings = await asyncio.to_thread(preflight, combinations)
+        benchmarks = await _refusing(
+            context, lambda: [BenchmarkSpec.from_message(item) for item in request.benchmarks]
+        )
+        findings = await asyncio.to_thread(preflight, combinations, benchmarks)
         return pb.PreflightReply(
             checks=[
                 pb.Check(

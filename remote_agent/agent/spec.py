@@ -42,6 +42,19 @@ class BenchmarkSpec:
     warmup: int = 0
     params: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def from_message(cls, item: pb.Benchmark) -> BenchmarkSpec:
+        """Checked. Raises SpecError."""
+        try:
+            params = json.loads(item.params_json or "{}")
+        except ValueError as error:
+            raise SpecError(f"params_json of {item.name} is not JSON: {error}.") from error
+        if not isinstance(params, dict):
+            raise SpecError(f"params_json of {item.name} is no object.")
+        found = cls(item.name, item.warmup, params)
+        _check_benchmark(found)
+        return found
+
     @property
     def benchmark(self) -> Benchmark:
         return registry.find(self.name)
@@ -100,15 +113,7 @@ class RunSpec:
     @classmethod
     def from_message(cls, spec: pb.RunSpec) -> RunSpec:
         """Raises SpecError."""
-        benchmarks = []
-        for item in spec.benchmarks:
-            try:
-                params = json.loads(item.params_json or "{}")
-            except ValueError as error:
-                raise SpecError(f"params_json of {item.name} is not JSON: {error}.") from error
-            if not isinstance(params, dict):
-                raise SpecError(f"params_json of {item.name} is no object.")
-            benchmarks.append(BenchmarkSpec(item.name, item.warmup, params))
+        benchmarks = [BenchmarkSpec.from_message(item) for item in spec.benchmarks]
         combinations = tuple(Combination(item.cri, item.handler, item.socket) for item in spec.combinations)
         return cls(spec.run_id, spec.host, spec.seed, combinations, tuple(benchmarks))
 

@@ -42,6 +42,7 @@ CONFIGS = (
     "etc/containers/*.conf",
     "etc/containers/*.json",
     "etc/crio/policy.json",
+    "etc/crio/registries.conf",
     "etc/crictl*.yaml",
     "etc/labctl/runsc/*.toml",
     "etc/systemd/system/containerd.service",

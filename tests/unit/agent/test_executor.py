@@ -15,8 +15,8 @@ import pytest
 from remote_agent.agent.executor import CriExecutor, cgroup_parents
 from remote_agent.agent.preflight import preflight
 from remote_agent.agent.schedule import DoTrial
-from remote_agent.agent.spec import Combination, RunSpec
-from remote_agent.benchmarks.bench import Cancelled, NotSupported
+from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
+from remote_agent.benchmarks.bench import IMAGE, Cancelled, NotSupported
 from remote_agent.contract.journal import Leak, Trial
 from tests.fixtures.fake_cri import Failure, FakeCri, serving
 
@@ -267,5 +267,11 @@ def test_preflight_finds_what_stands_against_it(world: World, tmp_path: Path) ->
     assert [one.name for one in wrong] == ["ready", "handler", "image", "image"]
     assert all(one.hint and one.combination == "fake/kata" for one in wrong)
     assert wrong[0].hint.endswith("/etc/cni/labctl.d."), "where the role cni_network puts the network"
+    world.fake.images = (IMAGE,)
+    other = BenchmarkSpec("operations.container.lifecycle", params={"image": "localhost/labctl/other:1"})
+    (lacking, _) = [
+        one for one in preflight([Combination("fake", "runc", socket)], [other]) if one.name == "image"
+    ]
+    assert (lacking.ok, lacking.message) == (False, "Image localhost/labctl/other:1 is missing.")
     (none,) = preflight([Combination("fake", "runc", str(tmp_path / "no.sock"))])
     assert (none.ok, none.name) == (False, "socket")

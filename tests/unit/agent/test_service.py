@@ -163,6 +163,9 @@ def test_info_and_preflight(served: Served) -> None:
     combination = pb.Combination(cri="containerd", handler="runc", socket="/nonexistent.sock")
     (check,) = served.stub.Preflight(pb.PreflightRequest(combinations=[combination]), timeout=20).checks
     assert (check.ok, check.combination) == (False, "containerd/runc")
+    unknown = pb.PreflightRequest(benchmarks=[pb.Benchmark(name="operations.nothing")])
+    with pytest.raises(grpc.RpcError, match=r"There is no benchmark 'operations\.nothing'"):
+        served.stub.Preflight(unknown, timeout=20)
 
 
 def test_grpc_goes_through_the_relay(served: Served, spec: RunSpec, tmp_path: Path) -> None:

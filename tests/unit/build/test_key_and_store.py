@@ -15,7 +15,7 @@ from orchestrator.build.artifacts import read_artifacts, write_artifacts
 from orchestrator.build.key import Target, inputs_of, key_of
 from orchestrator.build.store import Spoilt, Store
 from orchestrator.files import sha256_of
-from orchestrator.model.artifact import Artifact, ImageArtifact
+from orchestrator.model.artifact import Artifact, ImageArtifact, ImageSet
 from orchestrator.model.component import Component, GoBuild, GoTarget, Handler, Source, Toolchain
 from orchestrator.model.errors import BuildError
 
@@ -163,7 +163,8 @@ def test_the_vars_file_says_it_to_roles(component: Component, tmp_path: Path) ->
     made = put(Store(tmp_path / "store"), component, built(tmp_path / "out"))
     image = ImageArtifact("pause", "localhost/labctl/pause:1", "/x/pause.tar", "b" * 64, "sha256:" + "c" * 64)
     path = tmp_path / "artifacts.yaml"
-    write_artifacts(path, [image], [made])
+    images = ImageSet((image,), "k", "/x/set.tar", "d" * 64)
+    write_artifacts(path, images, [made])
     told = read_artifacts(path)
     assert told["handlers"] == {
         "runc": {"component": "runc", "kind": "runc", "program": "/opt/labctl/runc/current/bin/runc"}
@@ -171,6 +172,6 @@ def test_the_vars_file_says_it_to_roles(component: Component, tmp_path: Path) ->
     assert told["components"]["runc"]["sha256"] == made.sha256
     assert told["images"]["pause"]["ref"] == "localhost/labctl/pause:1"
     written = path.stat().st_mtime_ns
-    write_artifacts(path, [image])
+    write_artifacts(path, images)
     assert path.stat().st_mtime_ns == written, "nothing new, so nothing is written"
     assert json.loads(json.dumps(read_artifacts(path))) == told

@@ -16,6 +16,7 @@ from orchestrator.build.builder import Builder, Say
 from orchestrator.build.execute import Order
 from orchestrator.build.recipe import Recipe
 from orchestrator.build.toolchain import Caches
+from orchestrator.model.artifact import ImageSet
 from orchestrator.model.component import Source
 from orchestrator.model.errors import BuildError, UsageError
 from orchestrator.pipeline import build as pipeline
@@ -68,7 +69,7 @@ def builders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Builders:
     fake = Builders()
     monkeypatch.setattr(pipeline, "builder_for", fake.builder_for)
     monkeypatch.setattr(pipeline, "make", fake.make)
-    monkeypatch.setattr(pipeline, "build_images", lambda cache: ())
+    monkeypatch.setattr(pipeline, "images", lambda cache, say: ImageSet((), "k", "/set.tar", "s"))
     monkeypatch.setattr(pipeline, "cache_folder", lambda environ: tmp_path / "cache")
     return fake
 

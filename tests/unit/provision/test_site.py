@@ -110,11 +110,14 @@ def artifacts(folder: Path, source: str = "module") -> dict[str, Any]:
         if name in components
     }
     images = {}
-    for name in ("busybox", "pause"):
+    for name in ("busybox", "pause", "sysbench"):
         (folder / f"{name}.image").write_text(name)
         entry = {"path": str(folder / f"{name}.image"), "sha256": name * 8, "digest": f"sha256:{name}"}
         images[name] = {"ref": f"localhost/labctl/{name}:1", **entry}
-    return {"prefix": PREFIX, "images": images, "components": components, "handlers": handlers}
+    (folder / "set.tar").write_text("set")
+    whole = {"key": "images-key", "path": str(folder / "set.tar"), "sha256": "set"}
+    told = {"components": components, "handlers": handlers}
+    return {"prefix": PREFIX, "images": images, "image_set": whole, **told}
 
 
 def steps(
@@ -152,11 +155,13 @@ def links(found: list[Step]) -> dict[str, str]:
 def test_every_component_is_unpacked_and_then_its_link_switched(tmp_path: Path) -> None:
     found = steps(tmp_path)
     unpacked = [step for step in found if step.module == "unarchive"]
-    assert {step.args["dest"] for step in unpacked} == {PREFIX} and len(unpacked) == 9
+    assert {step.args["dest"] for step in unpacked} == {PREFIX} and len(unpacked) == 10
     switched = {path: src for path, src in links(found).items() if path.endswith("/current")}
-    assert switched == {f"{PREFIX}/{name}/current": f"{name}-key" for name in (*BUILT, "crun", "conmon")}
+    names = (*BUILT, "crun", "conmon", "images")
+    assert switched == {f"{PREFIX}/{name}/current": f"{name}-key" for name in names}
     numbers = [found.index(step) for step in found if str(step.args.get("path", "")).endswith("/current")]
-    assert max(found.index(step) for step in unpacked) < min(numbers)
+    assert max(found.index(step) for step in unpacked[:-1]) < min(numbers)
+    assert found.index(unpacked[-1]) < max(numbers), "what comes with the images"
     (apt,) = [step for step in found if "deb" in step.args]
     assert apt.args["deb"].split(",") == [
         f"{PREFIX}/conmon/conmon-key/conmon_2.1.12-4_amd64.deb",
@@ -329,7 +334,33 @@ def test_containerd_restarts_only_for_what_it_reads_itself(
 
 def test_images_are_imported_where_containerd_lacks_them(tmp_path: Path) -> None:
     imports = [step.args["argv"] for step in steps(tmp_path) if "import" in (step.args.get("argv") or [])]
-    assert len([argv for argv in imports if argv[0] == "ctr"]) == 2
+    assert len([argv for argv in imports if argv[0] == "ctr"]) == 3
+
+
+def test_the_registry_is_on_loopback_and_cri_o_trusts_it_without_a_word_in_etc_containers(
+    tmp_path: Path,
+) -> None:
+    found = steps(tmp_path, extra={"registry_port": 6000})
+    unit = written(found, "/etc/systemd/system/labctl-registry.service")
+    command = f"/usr/bin/python3 -I {PREFIX}/registry/registry.py 6000 {PREFIX}/images/current/registry"
+    assert f"ExecStart={command}\n" in unit
+    trusted = tomllib.loads(written(found, "/etc/crio/registries.conf"))
+    assert trusted["registry"] == [{"location": "127.0.0.1:6000", "insecure": True}]
+    crio = written(found, "/etc/systemd/system/crio.service")
+    assert "Environment=CONTAINER_REGISTRIES_CONF=/etc/crio/registries.conf\n" in crio
+    assert "Environment=CONTAINER_REGISTRIES_CONF_DIR=/etc/crio/registries.conf.d\n" in crio
+
+
+@pytest.mark.parametrize(
+    ("changed", "restarts"),
+    [((), 0), (("Bring the registry",), 1), (("Switch to this build of the images",), 0)],
+)
+def test_the_registry_restarts_only_for_itself(
+    tmp_path: Path, changed: tuple[str, ...], restarts: int
+) -> None:
+    found = steps(tmp_path, changed=changed)
+    again = [s for s in found if s.args.get("state") == "restarted" and s.args["name"] == "labctl-registry"]
+    assert len(again) == restarts
 
 
 def test_crictl_needs_no_option(tmp_path: Path) -> None:
@@ -411,7 +442,7 @@ def test_cri_os_oci_runtimes_have_an_adapter_only_without_the_capability(
     [
         ((), 0),
         (("Switch to this build of CRI-O",), 1),
-        (("Configure CRI-O", "Describe CRI-O's service", "Say whose images"), 1),
+        (("Configure CRI-O", "Describe CRI-O's service", "Say whose images", "Say which registry"), 1),
         (("Switch to this build of each", "Write gVisor's settings", "Put an adapter before each"), 0),
     ],
 )
@@ -426,7 +457,8 @@ def test_cri_o_restarts_only_for_what_it_reads_itself(
 
 def test_images_go_into_cri_os_own_storage(tmp_path: Path) -> None:
     found = [s.args["argv"] for s in steps(tmp_path) if "import_image.py" in str(s.args.get("argv"))]
-    assert [argv[3] for argv in found] == ["localhost/labctl/busybox:1", "localhost/labctl/pause:1"]
+    names = ("busybox", "pause", "sysbench")
+    assert [argv[3] for argv in found] == [f"localhost/labctl/{name}:1" for name in names]
     program = f"{PREFIX}/containers-storage/current/bin/containers-storage"
     assert found[0][4:] == [program, "/var/lib/crio/storage", "/run/crio/storage", "overlay"]
 

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,remote_agent/gen/labctl/agent/v1/agent.proto\x12\x0flabctl.agent.v1\";\n\x0b\x43ombination\x12\x0b\n\x03\x63ri\x18\x01 \x01(\t\x12\x0f\n\x07handler\x18\x02 \x01(\t\x12\x0e\n\x06socket\x18\x03 \x01(\t\">\n\tBenchmark\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06warmup\x18\x02 \x01(\x05\x12\x13\n\x0bparams_json\x18\x03 \x01(\t\"\x99\x01\n\x07RunSpec\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x32\n\x0c\x63ombinations\x18\x04 \x03(\x0b\x32\x1c.labctl.agent.v1.Combination\x12.\n\nbenchmarks\x18\x05 \x03(\x0b\x32\x1a.labctl.agent.v1.Benchmark\"\r\n\x0bInfoRequest\"N\n\tInfoReply\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x12\n\nfacts_json\x18\x04 \x01(\t\"F\n\x10PreflightRequest\x12\x32\n\x0c\x63ombinations\x18\x01 \x03(\x0b\x32\x1c.labctl.agent.v1.Combination\"U\n\x05\x43heck\x12\x13\n\x0b\x63ombination\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\n\n\x02ok\x18\x03 \x01(\x08\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x0c\n\x04hint\x18\x05 \x01(\t\"8\n\x0ePreflightReply\x12&\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x16.labctl.agent.v1.Check\"9\n\x0fStartRunRequest\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.labctl.agent.v1.RunSpec\".\n\nBlockGrant\x12\x11\n\tbenchmark\x18\x01 \x01(\t\x12\r\n\x05until\x18\x02 \x01(\x05\"Y\n\x0cGrantRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12+\n\x06grants\x18\x02 \x03(\x0b\x32\x1b.labctl.agent.v1.BlockGrant\x12\x0c\n\x04last\x18\x03 \x01(\x08\"/\n\rAttachRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\".\n\x0c\x46\x65tchRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\",\n\x0cJournalChunk\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"r\n\x05\x45vent\x12\x30\n\x07journal\x18\x01 \x01(\x0b\x32\x1d.labctl.agent.v1.JournalChunkH\x00\x12.\n\x06status\x18\x02 \x01(\x0b\x32\x1c.labctl.agent.v1.StatusReplyH\x00\x42\x07\n\x05\x65vent\"\x1f\n\rCancelRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\x1f\n\rStatusRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\xc2\x01\n\x0bStatusReply\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.labctl.agent.v1.State\x12,\n\x07granted\x18\x03 \x03(\x0b\x32\x1b.labctl.agent.v1.BlockGrant\x12)\n\x04\x64one\x18\x04 \x03(\x0b\x32\x1b.labctl.agent.v1.BlockGrant\x12\r\n\x05trial\x18\x05 \x01(\t\x12\x14\n\x0cjournal_size\x18\x06 \x01(\x03*l\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_IDLE\x10\x01\x12\x13\n\x0fSTATE_EXECUTING\x10\x02\x12\x12\n\x0eSTATE_COMPLETE\x10\x03\x12\x13\n\x0fSTATE_CANCELLED\x10\x04\x32\xc9\x04\n\x05\x41gent\x12@\n\x04Info\x12\x1c.labctl.agent.v1.InfoRequest\x1a\x1a.labctl.agent.v1.InfoReply\x12O\n\tPreflight\x12!.labctl.agent.v1.PreflightRequest\x1a\x1f.labctl.agent.v1.PreflightReply\x12J\n\x08StartRun\x12 .labctl.agent.v1.StartRunRequest\x1a\x1c.labctl.agent.v1.StatusReply\x12\x44\n\x05Grant\x12\x1d.labctl.agent.v1.GrantRequest\x1a\x1c.labctl.agent.v1.StatusReply\x12\x42\n\x06\x41ttach\x12\x1e.labctl.agent.v1.AttachRequest\x1a\x16.labctl.agent.v1.Event0\x01\x12G\n\x05\x46\x65tch\x12\x1d.labctl.agent.v1.FetchRequest\x1a\x1d.labctl.agent.v1.JournalChunk0\x01\x12\x46\n\x06\x43\x61ncel\x12\x1e.labctl.agent.v1.CancelRequest\x1a\x1c.labctl.agent.v1.StatusReply\x12\x46\n\x06Status\x12\x1e.labctl.agent.v1.StatusRequest\x1a\x1c.labctl.agent.v1.StatusReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,remote_agent/gen/labctl/agent/v1/agent.proto\x12\x0flabctl.agent.v1\";\n\x0b\x43ombination\x12\x0b\n\x03\x63ri\x18\x01 \x01(\t\x12\x0f\n\x07handler\x18\x02 \x01(\t\x12\x0e\n\x06socket\x18\x03 \x01(\t\">\n\tBenchmark\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06warmup\x18\x02 \x01(\x05\x12\x13\n\x0bparams_json\x18\x03 \x01(\t\"\x99\x01\n\x07RunSpec\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x32\n\x0c\x63ombinations\x18\x04 \x03(\x0b\x32\x1c.labctl.agent.v1.Combination\x12.\n\nbenchmarks\x18\x05 \x03(\x0b\x32\x1a.labctl.agent.v1.Benchmark\"\r\n\x0bInfoRequest\"N\n\tInfoReply\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x12\n\nfacts_json\x18\x04 \x01(\t\"v\n\x10PreflightRequest\x12\x32\n\x0c\x63ombinations\x18\x01 \x03(\x0b\x32\x1c.labctl.agent.v1.Combination\x12.\n\nbenchmarks\x18\x02 \x03(\x0b\x32\x1a.labctl.agent.v1.Benchmark\"U\n\x05\x43heck\x12\x13\n\x0b\x63ombination\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\n\n\x02ok\x18\x03 \x01(\x08\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x0c\n\x04hint\x18\x05 \x01(\t\"8\n\x0ePreflightReply\x12&\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x16.labctl.agent.v1.Check\"9\n\x0fStartRunRequest\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.labctl.agent.v1.RunSpec\".\n\nBlockGrant\x12\x11\n\tbenchmark\x18\x01 \x01(\t\x12\r\n\x05until\x18\x02 \x01(\x05\"Y\n\x0cGrantRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12+\n\x06grants\x18\x02 \x03(\x0b\x32\x1b.labctl.agent.v1.BlockGrant\x12\x0c\n\x04last\x18\x03 \x01(\x08\"/\n\rAttachRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\".\n\x0c\x46\x65tchRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\",\n\x0cJournalChunk\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"r\n\x05\x45vent\x12\x30\n\x07journal\x18\x01 \x01(\x0b\x32\x1d.labctl.agent.v1.JournalChunkH\x00\x12.\n\x06status\x18\x02 \x01(\x0b\x32\x1c.labctl.agent.v1.StatusReplyH\x00\x42\x07\n\x05\x65vent\"\x1f\n\rCancelRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\x1f\n\rStatusRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\xc2\x01\n\x0bStatusReply\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.labctl.agent.v1.State\x12,\n\x07granted\x18\x03 \x03(\x0b\x32\x1b.labctl.agent.v1.BlockGrant\x12)\n\x04\x64one\x18\x04 \x03(\x0b\x32\x1b.labctl.agent.v1.BlockGrant\x12\r\n\x05trial\x18\x05 \x01(\t\x12\x14\n\x0cjournal_size\x18\x06 \x01(\x03*l\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_IDLE\x10\x01\x12\x13\n\x0fSTATE_EXECUTING\x10\x02\x12\x12\n\x0eSTATE_COMPLETE\x10\x03\x12\x13\n\x0fSTATE_CANCELLED\x10\x04\x32\xc9\x04\n\x05\x41gent\x12@\n\x04Info\x12\x1c.labctl.agent.v1.InfoRequest\x1a\x1a.labctl.agent.v1.InfoReply\x12O\n\tPreflight\x12!.labctl.agent.v1.PreflightRequest\x1a\x1f.labctl.agent.v1.PreflightReply\x12J\n\x08StartRun\x12 .labctl.agent.v1.StartRunRequest\x1a\x1c.labctl.agent.v1.StatusReply\x12\x44\n\x05Grant\x12\x1d.labctl.agent.v1.GrantRequest\x1a\x1c.labctl.agent.v1.StatusReply\x12\x42\n\x06\x41ttach\x12\x1e.labctl.agent.v1.AttachRequest\x1a\x16.labctl.agent.v1.Event0\x01\x12G\n\x05\x46\x65tch\x12\x1d.labctl.agent.v1.FetchRequest\x1a\x1d.labctl.agent.v1.JournalChunk0\x01\x12\x46\n\x06\x43\x61ncel\x12\x1e.labctl.agent.v1.CancelRequest\x1a\x1c.labctl.agent.v1.StatusReply\x12\x46\n\x06Status\x12\x1e.labctl.agent.v1.StatusRequest\x1a\x1c.labctl.agent.v1.StatusReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'remote_agent.gen.labctl.agent.v1.agent_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATE']._serialized_start=1378
-  _globals['_STATE']._serialized_end=1486
+  _globals['_STATE']._serialized_start=1426
+  _globals['_STATE']._serialized_end=1534
   _globals['_COMBINATION']._serialized_start=65
   _globals['_COMBINATION']._serialized_end=124
   _globals['_BENCHMARK']._serialized_start=126
@@ -44,31 +44,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INFOREPLY']._serialized_start=361
   _globals['_INFOREPLY']._serialized_end=439
   _globals['_PREFLIGHTREQUEST']._serialized_start=441
-  _globals['_PREFLIGHTREQUEST']._serialized_end=511
-  _globals['_CHECK']._serialized_start=513
-  _globals['_CHECK']._serialized_end=598
-  _globals['_PREFLIGHTREPLY']._serialized_start=600
-  _globals['_PREFLIGHTREPLY']._serialized_end=656
-  _globals['_STARTRUNREQUEST']._serialized_start=658
-  _globals['_STARTRUNREQUEST']._serialized_end=715
-  _globals['_BLOCKGRANT']._serialized_start=717
-  _globals['_BLOCKGRANT']._serialized_end=763
-  _globals['_GRANTREQUEST']._serialized_start=765
-  _globals['_GRANTREQUEST']._serialized_end=854
-  _globals['_ATTACHREQUEST']._serialized_start=856
-  _globals['_ATTACHREQUEST']._serialized_end=903
-  _globals['_FETCHREQUEST']._serialized_start=905
-  _globals['_FETCHREQUEST']._serialized_end=951
-  _globals['_JOURNALCHUNK']._serialized_start=953
-  _globals['_JOURNALCHUNK']._serialized_end=997
-  _globals['_EVENT']._serialized_start=999
-  _globals['_EVENT']._serialized_end=1113
-  _globals['_CANCELREQUEST']._serialized_start=1115
-  _globals['_CANCELREQUEST']._serialized_end=1146
-  _globals['_STATUSREQUEST']._serialized_start=1148
-  _globals['_STATUSREQUEST']._serialized_end=1179
-  _globals['_STATUSREPLY']._serialized_start=1182
-  _globals['_STATUSREPLY']._serialized_end=1376
-  _globals['_AGENT']._serialized_start=1489
-  _globals['_AGENT']._serialized_end=2074
+  _globals['_PREFLIGHTREQUEST']._serialized_end=559
+  _globals['_CHECK']._serialized_start=561
+  _globals['_CHECK']._serialized_end=646
+  _globals['_PREFLIGHTREPLY']._serialized_start=648
+  _globals['_PREFLIGHTREPLY']._serialized_end=704
+  _globals['_STARTRUNREQUEST']._serialized_start=706
+  _globals['_STARTRUNREQUEST']._serialized_end=763
+  _globals['_BLOCKGRANT']._serialized_start=765
+  _globals['_BLOCKGRANT']._serialized_end=811
+  _globals['_GRANTREQUEST']._serialized_start=813
+  _globals['_GRANTREQUEST']._serialized_end=902
+  _globals['_ATTACHREQUEST']._serialized_start=904
+  _globals['_ATTACHREQUEST']._serialized_end=951
+  _globals['_FETCHREQUEST']._serialized_start=953
+  _globals['_FETCHREQUEST']._serialized_end=999
+  _globals['_JOURNALCHUNK']._serialized_start=1001
+  _globals['_JOURNALCHUNK']._serialized_end=1045
+  _globals['_EVENT']._serialized_start=1047
+  _globals['_EVENT']._serialized_end=1161
+  _globals['_CANCELREQUEST']._serialized_start=1163
+  _globals['_CANCELREQUEST']._serialized_end=1194
+  _globals['_STATUSREQUEST']._serialized_start=1196
+  _globals['_STATUSREQUEST']._serialized_end=1227
+  _globals['_STATUSREPLY']._serialized_start=1230
+  _globals['_STATUSREPLY']._serialized_end=1424
+  _globals['_AGENT']._serialized_start=1537
+  _globals['_AGENT']._serialized_end=2122
 # @@protoc_insertion_point(module_scope)

@@ -178,16 +178,22 @@ class PreflightRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COMBINATIONS_FIELD_NUMBER: _builtins.int
+    BENCHMARKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def combinations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Combination]: ...
+    @_builtins.property
+    def benchmarks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Benchmark]:
+        """whose images are looked for"""
+
     def __init__(
         self,
         *,
         combinations: _abc.Iterable[Global___Combination] | None = ...,
+        benchmarks: _abc.Iterable[Global___Benchmark] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["combinations", b"combinations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["benchmarks", b"benchmarks", "combinations", b"combinations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
