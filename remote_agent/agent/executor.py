@@ -14,7 +14,7 @@ from remote_agent.agent.measure import Measured, failed, measure, unsupported
 from remote_agent.agent.reach import TrialHost
 from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
-from remote_agent.benchmarks.bench import Cancelled
+from remote_agent.benchmarks.bench import POD_PARAMS, Cancelled
 from remote_agent.contract.journal import Leak, Trial
 from remote_agent.cri.client import Cri, CriError
 from remote_agent.cri.describe import describe, handler_binaries
@@ -208,11 +208,11 @@ class CriExecutor:
             run=spec.run_id,
             trial=name,
             image=params["image"],
-            command=tuple(params["command"]),
+            command=tuple(params.get("command", ())),
             cgroup_parent=self._cgroup_parent(spec.host, cri),
             logs=self._logs / name,
-            stop_timeout_s=params["stop_timeout_s"],
-            ready=params["ready"],
+            stop_timeout_s=params.get("stop_timeout_s", POD_PARAMS["stop_timeout_s"]),
+            ready=params.get("ready", ""),
             checkpoint=checkpoint,
         )
 
