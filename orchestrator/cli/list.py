@@ -56,7 +56,7 @@ def benchmark_lines(benchmark: Benchmark, long: bool) -> list[str]:
         for metric in benchmark.metrics:
             marks = [metric.unit, f"{metric.better} is better"]
             marks += ["primary"] if metric.name == benchmark.primary else []
-            marks += ["one a pod"] if metric.per_item else []
+            marks += ["one an item"] if metric.per_item else []
             lines.append(f"    {metric.name:<22} {metric.timed} ({', '.join(marks)})")
         lines += [f"    parameter {name}, default {value!r}" for name, value in benchmark.params.items()]
     return lines

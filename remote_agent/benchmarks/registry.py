@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
-from remote_agent.benchmarks import operations, scalability
+from remote_agent.benchmarks import limits, operations, performance, scalability
 from remote_agent.contract.benchmark import Benchmark
 
 
 def catalogue() -> tuple[Benchmark, ...]:
     """What `labctl list` shows. Of a family (scalability.runtime.N) the usual members; `find` knows the others."""
-    return (operations.LIFECYCLE, *(scalability.runtime(pods) for pods in scalability.USUAL))
+    return (
+        *performance.ALL,
+        operations.LIFECYCLE,
+        *(scalability.runtime(pods) for pods in scalability.USUAL),
+        *limits.ALL,
+    )
 
 
 def find(name: str) -> Benchmark:
