@@ -23,10 +23,8 @@ SPIN = ("/bin/sh", "-c", f"trap 'exit 0' TERM; echo {READY}; while :; do :; done
 STEPS = tuple(range(10, 101, 10))
 """limits.cpu.scaling: percent of one CPU."""
 
-LOOSE, NEAR = 3.0, 1.2
-"""A container that gets so many times its quota is not held by it (of 10 % it could get ten times as much). On a busy machine
-it may get less; then more than ``NEAR`` times its quota is too much where the kernel has never held it back.
-"""
+LOOSE = 3.0
+"""A container that gets so many times its quota is not held by it: of the smallest quota here, 10 %, it could get ten."""
 
 HELD_S = 0.3
 """For so long a container is watched before its quota is believed."""
@@ -63,7 +61,8 @@ def time_limited(bench: Bench) -> None:
     quota, period = bench.params["quota_us"], bench.params["period_us"]
 
     def look(pod: Pod) -> None:
-        _held(_seen(bench, pod.process_cgroup(), bench.clock() + int(HELD_S * 1e9)), quota / period)
+        group = pod.process_cgroup()
+        _held(group, _seen(bench, group, bench.clock() + int(HELD_S * 1e9)), quota / period)
 
     command = sysbench.cpu(bench.params["max_prime"], bench.params["events"])
     result = sysbench.execute(
@@ -85,7 +84,7 @@ def scaling(bench: Bench) -> None:
                 bench.took("StepUpdate", pod.update(_limit(percent, period)), step)
             seen = _seen(bench, group, begin + (step + 1) * step_ns)
             if not step:
-                _held(seen, percent / 100)
+                _held(group, seen, percent / 100)
             if not pod.running():
                 return
             if seen.window_ns >= step_ns / 2:
@@ -114,7 +113,7 @@ def quota(bench: Bench) -> None:
         bench.sleep(2 * period / 1e6)
         seen = _seen(bench, group, bench.clock() + window_ns)
         if not item:
-            _held(seen, percent / 100)
+            _held(group, seen, percent / 100)
         errors.append(_error(seen, percent / 100))
         bench.sample("QuotaError", errors[-1], item)
         bench.sample("QuotaThrottled", 100 * seen.throttled_ns / seen.window_ns, item)
@@ -139,12 +138,13 @@ def _seen(bench: Bench, group: Cgroup, until_ns: int) -> Seen:
     return Seen(window, cpu, group.throttled_ns() - throttled)
 
 
-def _held(seen: Seen, asked: float) -> None:
-    """Raises NotHeld."""
-    if seen.share > LOOSE * asked or (seen.share > NEAR * asked and not seen.throttled_ns):
+def _held(group: Cgroup, seen: Seen, asked: float) -> None:
+    """Raises NotHeld. A busy machine may give less than the quota by itself: then it must be one of the process's own group."""
+    if seen.share > LOOSE * asked or (group.cpu_quota_us() is None and not seen.throttled_ns):
         raise NotHeld(
             f"The container's CPU quota does not hold its process: {asked:.0%} of a CPU were asked for, "
-            f"{seen.share:.0%} delivered."
+            f"{seen.share:.0%} delivered, and the process was held back for {seen.throttled_ns / 1e6:.0f} ms of "
+            f"{seen.window_ns / 1e6:.0f}."
         )
 
 

@@ -7,13 +7,21 @@ import datetime
 
 
 def without_prefixes(log: str) -> str:
-    """What the container has written, parts of lines joined again. What is no line of that format is left out."""
+    """What the container has written, parts of lines joined again, each stream's for itself: they come in between one another.
+
+    What is no line of that format is left out.
+    """
     written: list[str] = []
+    begun = {"stdout": "", "stderr": ""}
     for line in log.split("\n"):
         fields = line.split(" ", 3)
-        if len(fields) == 4 and fields[1] in ("stdout", "stderr"):
-            written.append(fields[3] + ("" if fields[2].split(":")[0] == "P" else "\n"))
-    return "".join(written)
+        if len(fields) < 4 or fields[1] not in begun:
+            continue
+        begun[fields[1]] += fields[3]
+        if fields[2].split(":")[0] != "P":
+            written.append(begun[fields[1]] + "\n")
+            begun[fields[1]] = ""
+    return "".join([*written, *begun.values()])
 
 
 def logged_at(log: str, start: str) -> int | None:

@@ -92,6 +92,7 @@ def test_a_log_is_read_without_its_prefixes(cri: Cri, tmp_path: Path) -> None:
         ("T stdout F \nT stdout F a  b\n", "\na  b\n"),
         ("torn li", ""),
         ("T stdout P:x half", "half"),
+        ("T stderr P sh: T\nT stdout F held 64\nT stderr F refused\n", "held 64\nsh: Trefused\n"),
     ],
 )
 def test_parts_are_joined(log: str, said: str) -> None:
