@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -139,6 +140,28 @@ def test_a_reaction_is_from_the_call_until_it_runs_again(milliseconds: int) -> N
 
     found = _run(limits.CPU_QUOTA, Slow())
     assert milliseconds <= found["Reaction"][0] < milliseconds + 40
+
+
+def test_a_reaction_is_finer_than_the_looks_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has run for so long when it is seen to run, began so long before."""
+
+    class Delayed(SpinningGroup):
+        def limit_cpu(self, quota_us: int, period_us: int) -> None:
+            super().limit_cpu(quota_us, period_us)
+            self._since += 33_000_000
+
+        def cpu_ns(self) -> int:
+            return super().cpu_ns() if self.time.clock() >= self._since else self._before
+
+    class AtOnce(ThreadPoolExecutor):
+        def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+            fn(*args, **kwargs)
+            return super().submit(int)
+
+    monkeypatch.setattr(limits, "ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr(limits, "LOOK_S", 0.015)
+    found = _run(limits.CPU_QUOTA, FakeHost(grouped=lambda time: Delayed(time=time)))
+    assert found["Reaction"][0] == pytest.approx(33, abs=0.01)
 
 
 def test_a_container_that_never_runs_again_is_said() -> None:
