@@ -226,6 +226,9 @@ def test_a_write_limit_names_the_disk_and_is_held_against_the_rate() -> None:
 
 def test_a_write_limit_must_be_on_the_group_of_the_process() -> None:
     """gVisor's writes may be slow by themselves: that is no limit that is kept."""
-    elsewhere = FakeHost(grouped=lambda time: FakeGroup(files={"io.max": ""}))
-    with pytest.raises(NotSupported, match=r"io\.max has nothing there"):
-        _run(bounds.IO, elsewhere)
+    for told, why in (("", "nothing"), ("8:16 wbps=10485760", "8:16"), ("8:0 wbps=104857600", "8:0")):
+        elsewhere = FakeHost(grouped=lambda time, told=told: FakeGroup(files={"io.max": told}))  # type: ignore[misc]
+        with pytest.raises(NotSupported, match=rf"io\.max has {why}"):
+            _run(bounds.IO, elsewhere)
+    kernels = "8:16 rbps=max wbps=1 riops=max wiops=max\n8:0 rbps=max wbps=10485760 riops=max wiops=max"
+    assert _run(bounds.IO, FakeHost(grouped=lambda time: FakeGroup(files={"io.max": kernels})))["Error"]
