@@ -208,11 +208,11 @@ class CriExecutor:
             run=spec.run_id,
             trial=name,
             image=params["image"],
-            command=tuple(params["command"]),
+            command=tuple(params.get("command", ())),
             cgroup_parent=self._cgroup_parent(spec.host, cri),
             logs=self._logs / name,
-            stop_timeout_s=params["stop_timeout_s"],
-            ready=params["ready"],
+            stop_timeout_s=params.get("stop_timeout_s", POD_PARAMS["stop_timeout_s"]),
+            ready=params.get("ready", ""),
             checkpoint=checkpoint,
         )
 

@@ -13,7 +13,7 @@ from remote_agent.cri.endings import Endings
 from remote_agent.cri.images import CriImages
 from remote_agent.cri.pods import CriPod, PodPlan
 from remote_agent.gen.runtime.v1 import cri_pb2 as pb
-from remote_agent.host import cgroups, daemons, traces
+from remote_agent.host import cgroups, daemons, disks, traces
 from remote_agent.host.oci import TASKS, Oci, of_container
 from remote_agent.host.read import Absent
 
@@ -162,6 +162,9 @@ class TrialHost:
 
     def parent(self) -> HostGroup:
         return HostGroup(_supported(lambda: cgroups.below(self._group, self._root)))
+
+    def disk(self) -> str:
+        return _supported(lambda: disks.under(self._cri.image_folder(), self._root))
 
     def available_bytes(self) -> int:
         return _supported(lambda: daemons.available_bytes(self._root))

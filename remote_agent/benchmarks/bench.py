@@ -48,14 +48,19 @@ class Bench:
     """One trial's. What ``host`` makes carries the trial's labels: clean-up finds it, also after a crash."""
 
     def __init__(
-        self, benchmark: Benchmark, params: Mapping[str, Any], host: Host, clock: Callable[[], int]
+        self,
+        benchmark: Benchmark,
+        params: Mapping[str, Any],
+        host: Host,
+        clock: Callable[[], int],
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.params = params
         self.host = host
         self.clock = clock
         """The host's CLOCK_MONOTONIC in ns, for what spans several calls."""
-        self.sleep: Callable[[float], None] = time.sleep
-        """Waits so many seconds; never while something is timed, unless the wait is what is timed."""
+        self.sleep = sleep
+        """Waits so many seconds; never while something is timed, unless the wait is part of what is measured."""
         self.usage: Usage | None = None
         """What the runtime itself cost when `observe` was called last."""
         self._benchmark = benchmark
@@ -97,6 +102,12 @@ class Bench:
         if not math.isfinite(value):
             raise BenchError(f"{self._benchmark.name}: {metric} is {value}, which is no measurement.")
         self._samples.append(Sample(metric, value, declared.unit, item))
+
+    def sleep_until(self, moment_ns: int) -> None:
+        """Wait for a moment of the clock; not at all where it is past."""
+        left = moment_ns - self.clock()
+        if left > 0:
+            self.sleep(left / 1e9)
 
     def took(self, metric: str, nanoseconds: int, item: int | None = None) -> None:
         """Record a time in the metric's unit."""

@@ -169,6 +169,15 @@ class Pod(Protocol):
     def log(self) -> str:
         """What the container has written so far, both streams, without the CRI's prefix of each line."""
 
+    def logged_ns(self, start: str) -> int:
+        """When the runtime took in the first line that begins with ``start``, on the benchmark's clock (by the time in its log).
+
+        Raises BenchError where there is no such line.
+        """
+
+    def running(self) -> bool:
+        """Whether the container runs now. Untimed."""
+
     @property
     def log_file(self) -> Path:
         """Where the runtime writes it."""
@@ -242,6 +251,9 @@ class Host(Protocol):
     def usage(self) -> Usage: ...
     def parent(self) -> Cgroup:
         """The control group below which all pods of this trial are."""
+
+    def disk(self) -> str:
+        """MAJOR:MINOR of the disk on which the runtime keeps images and containers. Raises NotSupported."""
 
     def available_bytes(self) -> int:
         """MemAvailable of /proc/meminfo."""

@@ -11,8 +11,10 @@ from remote_agent.benchmarks import (
     concurrent,
     containers,
     images,
+    limits,
     logs,
     operations,
+    performance,
     population,
     sandbox,
     scalability,
@@ -36,7 +38,7 @@ class Family:
         return self.make(int(number)) if prefix == self.prefix and NUMBER.fullmatch(number) else None
 
 
-SINGLE = (
+OPERATIONS = (
     operations.LIFECYCLE,
     containers.EXEC,
     containers.STATUS,
@@ -61,12 +63,17 @@ FAMILIES = (
 
 def catalogue() -> tuple[Benchmark, ...]:
     """What `labctl list` shows. Of a family (scalability.runtime.N) the usual members; `find` knows the others."""
-    return (*SINGLE, *(family.make(number) for family in FAMILIES for number in family.usual))
+    return (
+        *performance.ALL,
+        *OPERATIONS,
+        *(family.make(number) for family in FAMILIES for number in family.usual),
+        *limits.ALL,
+    )
 
 
 def find(name: str) -> Benchmark:
     """The benchmark of that name. Raises KeyError."""
-    for benchmark in SINGLE:
+    for benchmark in (*performance.ALL, *OPERATIONS, *limits.ALL):
         if benchmark.name == name:
             return benchmark
     for family in FAMILIES:

@@ -161,6 +161,11 @@ class Cri:
         request = pb.RemoveImageRequest(image=pb.ImageSpec(image=name, user_specified_image=name))
         call("RemoveImage", self.images.RemoveImage, request, DEADLINE_S)
 
+    def image_folder(self) -> str:
+        """Where the runtime keeps images (and what containers write, as far as it is known); empty where it does not tell."""
+        reply = call("ImageFsInfo", self.images.ImageFsInfo, pb.ImageFsInfoRequest(), QUICK_S)
+        return next((each.fs_id.mountpoint for each in reply.image_filesystems if each.fs_id.mountpoint), "")
+
     def list_images(self) -> list[Image]:
         reply = call("ListImages", self.images.ListImages, pb.ListImagesRequest(), QUICK_S)
         return [_image(image) for image in reply.images]

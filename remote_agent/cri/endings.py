@@ -3,7 +3,8 @@
 
 A runtime that sends no events (containerd before 1.7, CRI-O without enable_pod_events) is asked for the container's status
 instead, every few milliseconds; an answer says how it was learnt. An event may also be missed (it came before the runtime
-had taken the subscription in), so a wait asks for the status once in `NET_S`: a net below the events, not a clock.
+had taken the subscription in), so a wait asks for the status once in `NET_S`: a net below the events, not a clock. An event
+that is only late (on a slow host) has that time once more.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import grpc
 
@@ -57,6 +59,9 @@ class Endings:
             seen = self._wait(container, min(NET_S, max(deadline - time.monotonic(), 0)))
             checkpoint()
             ended = self._ended(container, seen)
+            if ended is not None and seen is None and self._listening:
+                late = self._wait(container, NET_S)
+                ended = ended if late is None else replace(ended, seen_ns=late, how="event")
             if ended is not None:
                 return ended
             if time.monotonic() >= deadline:

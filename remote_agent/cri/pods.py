@@ -15,7 +15,7 @@ from typing import Any
 from remote_agent.benchmarks.reach import BenchError, Ended, Executed, Limits, NotSupported, Shape, Stats
 from remote_agent.cri.client import DEADLINE_S, QUICK_S, Cri, CriError, call, timed
 from remote_agent.cri.endings import Endings
-from remote_agent.cri.lines import without_prefixes
+from remote_agent.cri.lines import logged_at, without_prefixes
 from remote_agent.gen.runtime.v1 import cri_pb2 as pb
 
 RUN_LABEL = "labctl.run"
@@ -170,6 +170,17 @@ class CriPod:
 
     def log(self) -> str:
         return without_prefixes(self.log_file.read_text(errors="replace") if self.log_file.exists() else "")
+
+    def logged_ns(self, start: str) -> int:
+        text = self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+        logged = logged_at(text, start)
+        if logged is None:
+            raise BenchError(f"The container has logged no line that begins with {start!r}.")
+        return logged - (time.time_ns() - time.monotonic_ns())
+
+    def running(self) -> bool:
+        self._plan.checkpoint()
+        return self._cri.container_status(self.container).state == pb.CONTAINER_RUNNING
 
     def info(self) -> Mapping[str, Any]:
         """What the runtime tells of the container beyond the CRI (``pid``, ``runtimeSpec``); {} where it tells nothing."""

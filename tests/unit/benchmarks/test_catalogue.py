@@ -17,6 +17,9 @@ from tests.fixtures.fake_host import FakeHost, bench_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
+SIZES = {"Processes", "Delivered"}
+"""Metrics of which more is better."""
+
 
 def write_payload(host: FakeHost) -> None:
     """What a container writes that fills its log, where the benchmark lets one."""
@@ -37,7 +40,10 @@ def test_each_says_what_it_is(benchmark: Benchmark) -> None:
     assert len({metric.name for metric in benchmark.metrics}) == len(benchmark.metrics)
     assert benchmark.summary.endswith(".")
     assert all(metric.timed.endswith((".", ").")) for metric in benchmark.metrics)
-    assert all((metric.better is Better.HIGHER) == metric.unit.endswith("/s") for metric in benchmark.metrics)
+    higher = {metric.name for metric in benchmark.metrics if metric.better is Better.HIGHER}
+    rates = {metric.name for metric in benchmark.metrics if metric.unit.endswith("/s")}
+    assert higher - SIZES == rates - SIZES, "times and errors are better lower, rates higher"
+    assert benchmark.quick.keys() <= benchmark.params.keys()
 
 
 @pytest.mark.parametrize("benchmark", catalogue(), ids=lambda benchmark: benchmark.name)

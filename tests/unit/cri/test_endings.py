@@ -53,6 +53,16 @@ def test_an_end_whose_event_is_missed_is_found_by_its_status(fake: FakeCri, endi
     assert endings.of("c1", 5, _nothing).how == "status"
 
 
+def test_an_event_that_is_late_is_still_one(fake: FakeCri, endings: Endings) -> None:
+    endings.watch()
+    fake.end("c1", tell=False)
+    Timer(1.5 * NET_S, fake.end, ("c1",)).start()
+    asked = time.monotonic_ns()
+    ended = endings.of("c1", 5, _nothing)
+    assert ended.how == "event"
+    assert ended.seen_ns > asked + 1.2 * NET_S * 1e9
+
+
 def test_a_runtime_without_events_is_asked_for_the_status(fake: FakeCri, endings: Endings) -> None:
     fake.sends_events = False
     endings.watch()

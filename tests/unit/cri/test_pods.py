@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import datetime
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
 
-from remote_agent.benchmarks.reach import Limits, NotSupported, Shape
+from remote_agent.benchmarks.reach import BenchError, Limits, NotSupported, Shape
 from remote_agent.cri.client import Cri, CriError
 from remote_agent.cri.endings import Endings
 from remote_agent.cri.images import CriImages
-from remote_agent.cri.lines import without_prefixes
+from remote_agent.cri.lines import logged_at, nanoseconds, without_prefixes
 from remote_agent.cri.pods import CriPod, PodPlan
 from tests.fixtures.fake_cri import IMAGE, Failure, FakeCri, serving
 
@@ -91,6 +93,7 @@ def test_a_log_is_read_without_its_prefixes(cri: Cri, tmp_path: Path) -> None:
         ("T stdout F \nT stdout F a  b\n", "\na  b\n"),
         ("torn li", ""),
         ("T stdout P:x half", "half"),
+        ("T stderr P sh: T\nT stdout F held 64\nT stderr F refused\n", "held 64\nsh: Trefused\n"),
     ],
 )
 def test_parts_are_joined(log: str, said: str) -> None:
@@ -128,3 +131,44 @@ def test_an_image_has_all_its_names(fake: FakeCri, cri: Cri) -> None:
     assert images.names("127.0.0.1:1/labctl/a:1") == ("127.0.0.1:1/labctl/a:1",)
     fake.same["127.0.0.1:1/labctl/a:1"] = IMAGE
     assert images.names("127.0.0.1:1/labctl/a:1") == (IMAGE, "127.0.0.1:1/labctl/a:1")
+
+
+def test_when_a_line_was_logged_is_told_on_the_clock_of_the_calls(cri: Cri, tmp_path: Path) -> None:
+    pod = _pod(cri, tmp_path)
+    with pytest.raises(BenchError, match="no line that begins with 'held'"):
+        pod.logged_ns("held")
+    pod.log_file.parent.mkdir()
+    before = time.monotonic_ns()
+    stamp = datetime.datetime.now(datetime.UTC).isoformat()
+    pod.log_file.write_text(f"{stamp} stdout F filling\n{stamp} stdout F held 64\n")
+    assert before - 2_000_000 <= pod.logged_ns("held") <= time.monotonic_ns()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1970-01-01T00:00:01.5Z", 1_500_000_000),
+        ("1970-01-01T00:00:01.123456789Z", 1_123_456_789),
+        ("1970-01-01T01:00:02.000000001+01:00", 2_000_000_001),
+        ("1969-12-31T23:00:00-01:00", 0),
+    ],
+)
+def test_a_logs_time_is_read_to_the_nanosecond(text: str, expected: int) -> None:
+    assert nanoseconds(text) == expected
+    assert logged_at(f"{text} stderr F a\n{text} stdout P b c", "b c") == expected
+    assert logged_at(f"{text} stderr F a\n", "b") is None
+
+
+def test_a_container_runs_until_it_has_ended(fake: FakeCri, cri: Cri, tmp_path: Path) -> None:
+    pod = _pod(cri, tmp_path)
+    pod.run_sandbox()
+    pod.create()
+    assert pod.running() is False
+    pod.start()
+    assert pod.running() is True
+    fake.end(pod.container)
+    assert pod.running() is False
+
+
+def test_where_the_runtime_keeps_its_images(fake: FakeCri, cri: Cri) -> None:
+    assert cri.image_folder() == str(fake.socket.parent)

@@ -222,6 +222,7 @@ class ImageServiceStub:
     ImageStatus: _grpc.UnaryUnaryMultiCallable[_cri_pb2.ImageStatusRequest, _cri_pb2.ImageStatusResponse]
     PullImage: _grpc.UnaryUnaryMultiCallable[_cri_pb2.PullImageRequest, _cri_pb2.PullImageResponse]
     RemoveImage: _grpc.UnaryUnaryMultiCallable[_cri_pb2.RemoveImageRequest, _cri_pb2.RemoveImageResponse]
+    ImageFsInfo: _grpc.UnaryUnaryMultiCallable[_cri_pb2.ImageFsInfoRequest, _cri_pb2.ImageFsInfoResponse]
 
 @_typing.type_check_only
 class ImageServiceAsyncStub(ImageServiceStub):
@@ -230,6 +231,7 @@ class ImageServiceAsyncStub(ImageServiceStub):
     ImageStatus: _aio.UnaryUnaryMultiCallable[_cri_pb2.ImageStatusRequest, _cri_pb2.ImageStatusResponse]  # type: ignore[assignment]
     PullImage: _aio.UnaryUnaryMultiCallable[_cri_pb2.PullImageRequest, _cri_pb2.PullImageResponse]  # type: ignore[assignment]
     RemoveImage: _aio.UnaryUnaryMultiCallable[_cri_pb2.RemoveImageRequest, _cri_pb2.RemoveImageResponse]  # type: ignore[assignment]
+    ImageFsInfo: _aio.UnaryUnaryMultiCallable[_cri_pb2.ImageFsInfoRequest, _cri_pb2.ImageFsInfoResponse]  # type: ignore[assignment]
 
 class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -259,5 +261,12 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cri_pb2.RemoveImageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cri_pb2.RemoveImageResponse, _abc.Awaitable[_cri_pb2.RemoveImageResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ImageFsInfo(
+        self,
+        request: _cri_pb2.ImageFsInfoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cri_pb2.ImageFsInfoResponse, _abc.Awaitable[_cri_pb2.ImageFsInfoResponse]]: ...
 
 def add_ImageServiceServicer_to_server(servicer: ImageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
