@@ -30,7 +30,8 @@ class Benchmark:
     """``name`` is ``context.component.facet``. ``primary`` names the one metric that verdicts are about.
 
     ``function(bench)`` does one trial: it is given a `remote_agent.benchmarks.bench.Bench`, and leaves its samples there.
-    ``params`` are the defaults of what a suite may set.
+    ``params`` are the defaults of what a suite may set. ``quick`` replaces some of them in the profile `quick`: about a
+    tenth of the thesis' work, for a first look, never set beside the thesis' numbers.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Benchmark:
     function: Callable[[Any], None]
     source: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
+    quick: Mapping[str, Any] = field(default_factory=dict)
 
     def metric(self, name: str) -> Metric:
         """The metric of that name. Raises KeyError."""
