@@ -76,10 +76,14 @@ def _quantity(kind: str) -> Callable[[click.Context, click.Parameter, str | None
     "--baseline", metavar="CRI/OCI", help="What the others are compared with, instead of the suite's."
 )
 @click.option(
-    "--resume", metavar="RUN", help="Take up a run whose conductor is gone, as `labctl attach` does; no new one."
+    "--resume",
+    metavar="RUN",
+    help="Take up a run whose conductor is gone, as `labctl attach` does; no new one.",
 )
 @click.option("--detach", is_flag=True, help="Print the run's id and return; `labctl attach` follows it.")
-@click.option("--dry-run", is_flag=True, help="Check everything, say what would be executed and how long, and stop.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, say what would be executed and how long, and stop."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
 @root_option
 def run(
@@ -165,7 +169,9 @@ def describe(spec: RunSpec) -> str:
         params = f" {json.dumps(dict(plan.params))}" if plan.params else ""
         lines.append(f"  do  {plan.name}: {how_often(plan)}{params}")
     if spec.budget is not None:
-        lines.append(f"Budget: {duration(spec.budget)} of work a host, shared by the benchmarks with a target.")
+        lines.append(
+            f"Budget: {duration(spec.budget)} of work a host, shared by the benchmarks with a target."
+        )
     blocks = sum(plan.blocks + plan.warmup for plan in spec.benchmarks)
     trials = blocks * len(spec.combinations)
     most = "At most " if any(plan.precision is not None for plan in spec.benchmarks) else ""

@@ -123,7 +123,9 @@ def _earlier(spec: RunSpec, store: RunStore) -> Iterator[tuple[str, str, Seconds
 def _same(ours: Sequence[BenchmarkPlan], theirs: Sequence[BenchmarkPlan]) -> frozenset[str]:
     known: Mapping[str, BenchmarkPlan] = {plan.name: plan for plan in theirs}
     return frozenset(
-        plan.name for plan in ours if plan.name in known and dict(plan.params) == dict(known[plan.name].params)
+        plan.name
+        for plan in ours
+        if plan.name in known and dict(plan.params) == dict(known[plan.name].params)
     )
 
 

@@ -104,14 +104,15 @@ def start_run(spec: RunSpec, store: RunStore) -> RunFolder:
 
 def conduct_run(folder: RunFolder) -> int:
     """Own the run until its end; gives its exit code. Somebody else owns it, or it has ended: 0, and nothing is done."""
-    from orchestrator.pipeline.agents import Agents
-    from orchestrator.pipeline.report import catalogue as catalogue_of
-    from orchestrator.pipeline.report import digest, primaries
-    from orchestrator.runs.conductor import conduct
-
     with owning(folder.lock) as mine:
         if not mine or ended(folder) is not None:
             return 0
+        # Behind the lock, for which whoever started this process waits, and before anything is measured.
+        from orchestrator.pipeline.agents import Agents
+        from orchestrator.pipeline.report import catalogue as catalogue_of
+        from orchestrator.pipeline.report import digest, primaries
+        from orchestrator.runs.conductor import conduct
+
         spec = folder.read_spec()
         agents = Agents(load_inventory(Path(spec.inventory)), spec)
         return conduct(

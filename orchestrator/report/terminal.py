@@ -30,7 +30,9 @@ BELOW = (16, 2, 7, 13, 12, 13)
 def print_report(report: Report, console: Console) -> None:
     """Findings, warnings, the tables of the primary metrics a host, and the hosts."""
     spec = report.spec
-    console.print(Text(f"{spec.suite}, profile {spec.profile}, run {spec.id}, {spec.created[:10]}", style="dim"))
+    console.print(
+        Text(f"{spec.suite}, profile {spec.profile}, run {spec.id}, {spec.created[:10]}", style="dim")
+    )
     console.print()
     for verdict in report.estimates.verdicts:
         console.print(_sentence(verdict))

@@ -46,7 +46,9 @@ def _of_its_size(report: Report, benchmark: str) -> bool:
     known = report.catalogue.get(benchmark)
     plan = next(plan for plan in report.spec.benchmarks if plan.name == benchmark)
     sizes = known.quick if known else {}
-    changed = known is not None and any(plan.params.get(key, known.params[key]) != known.params[key] for key in sizes)
+    changed = known is not None and any(
+        plan.params.get(key, known.params[key]) != known.params[key] for key in sizes
+    )
     return report.spec.profile is Profile.THESIS and not changed
 
 

@@ -186,7 +186,7 @@ class Board:
             record = self._hosts[name]
             busy = record.busy
             for benchmark, until in status.done.items():
-                self._blocks_done(record, benchmark, until)
+                record.done[benchmark] = max(until, record.done.get(benchmark, 0))
             if busy and not record.busy:
                 self._free_at[record.host.machine] = self._clock() + self._settle
                 self.phase(name, Phase.WAITING)
@@ -198,10 +198,12 @@ class Board:
             record = self._hosts[name]
             for entry in records:
                 record.tally.add(entry)
-                record.history.add(entry)
+                ended = record.history.add(entry)
                 if entry["type"] == "trial":
                     record.moved = self._clock()
                 self._tell_record(record, entry)
+                if ended is not None:
+                    self._tell_block(record, str(entry["benchmark"]), ended)
             self.heard(name)
 
     def take_turn(self, name: str) -> Grant | None:
@@ -291,19 +293,16 @@ class Board:
                 fields = {"benchmark": benchmark, "reason": halt.reason, "reached": halt.reached}
                 self.tell("stop", host=name, **fields, blocks=counted)
 
-    def _blocks_done(self, record: HostRecord, benchmark: str, until: int) -> None:
-        before = record.done.get(benchmark, 0)
-        for block in range(before, until):
-            self.tell(
-                "block",
-                host=record.host.name,
-                benchmark=benchmark,
-                block=block,
-                warmup=block < self._warmups.get(benchmark, 0),
-                seconds=record.tally.block_seconds(benchmark, block),
-                so_far=self._so_far(record, benchmark) if block == until - 1 else None,
-            )
-        record.done[benchmark] = max(until, before)
+    def _tell_block(self, record: HostRecord, benchmark: str, block: int) -> None:
+        self.tell(
+            "block",
+            host=record.host.name,
+            benchmark=benchmark,
+            block=block,
+            warmup=block < self._warmups[benchmark],
+            seconds=record.tally.block_seconds(benchmark, block),
+            so_far=self._so_far(record, benchmark),
+        )
 
     def _so_far(self, record: HostRecord, benchmark: str) -> Mapping[str, Any] | None:
         metric = self._primaries.get(benchmark)

@@ -35,17 +35,22 @@ class History:
         for record in records:
             self.add(record)
 
-    def add(self, record: Mapping[str, Any]) -> None:
-        """A trial that is there twice counts once, as its last record says. Raises KeyError where a trial lacks a field."""
+    def add(self, record: Mapping[str, Any]) -> int | None:
+        """Take in a record; gives the block that it makes whole.
+
+        A trial that is there twice counts once, as its last record says. Raises KeyError where a trial lacks a field.
+        """
         name = record.get("benchmark")
         if record["type"] != "trial" or name not in self._of:
-            return
+            return None
         mine, key = self._of[name], (int(record["block"]), str(record["combination"]))
-        if key not in mine.trials:
+        new = key not in mine.trials
+        if new:
             mine.in_block[key[0]] = mine.in_block.get(key[0], 0) + 1
         mine.trials[key] = int(record["elapsed_ns"]) + int(record["cleanup_ns"])
         if key[0] >= self._warmups[name]:
             self._value(mine, key, self._primaries.get(name), record)
+        return key[0] if new and mine.in_block[key[0]] == self._width else None
 
     def blocks(self, benchmark: str) -> int:
         """So many blocks are whole without a gap, from the first, warm-up included."""

@@ -122,7 +122,9 @@ class RunView:
     def _stop(self, host: HostView, event: Mapping[str, Any]) -> None:
         name = event["benchmark"]
         host.open.discard(name)
-        host.wanted[name] = event["blocks"] + self.warmups[name] if event["blocks"] else host.blocks.get(name, 0)
+        host.wanted[name] = (
+            event["blocks"] + self.warmups[name] if event["blocks"] else host.blocks.get(name, 0)
+        )
 
     def _left(self, host: HostView) -> Left:
         seconds, at_least = 0.0, bool(host.open)

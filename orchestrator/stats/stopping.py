@@ -64,7 +64,7 @@ def decide(plan: BenchmarkPlan, standing: Standing, baseline: str, allowance: fl
         total = plan.warmup + plan.blocks
         return total if standing.blocks < total else Halt(StopReason.FIXED)
     counted = standing.blocks - plan.warmup
-    if counted >= FIRST and (counted - FIRST) % BATCH == 0 or counted >= plan.blocks:
+    if counted >= FIRST and ((counted - FIRST) % BATCH == 0 or counted >= plan.blocks):
         halt = _look(plan.precision, standing, baseline)
         if halt is not None:
             return halt

@@ -18,7 +18,14 @@ SO_FAR = {
     "metric": "CreateAndRun",
     "unit": "s",
     "of": [
-        {"combination": "containerd/crun", "what": "ratio", "n": 9, "value": 0.7553, "low": 0.61, "high": 0.87},
+        {
+            "combination": "containerd/crun",
+            "what": "ratio",
+            "n": 9,
+            "value": 0.7553,
+            "low": 0.61,
+            "high": 0.87,
+        },
         {"combination": "crio/runc", "what": "ratio", "n": 3, "value": 1.2, "low": None, "high": None},
     ],
 }
@@ -109,7 +116,14 @@ def test_a_line_a_block_has_the_estimate_so_far() -> None:
 
 
 def test_a_median_is_said_in_a_unit_that_fits() -> None:
-    one = {"combination": "containerd/runc", "what": "median", "n": 9, "value": 0.1191, "low": 0.106, "high": 0.142}
+    one = {
+        "combination": "containerd/runc",
+        "what": "median",
+        "n": 9,
+        "value": 0.1191,
+        "low": 0.106,
+        "high": 0.142,
+    }
     said = phrase({"metric": "CreateAndRun", "unit": "s", "of": [one]})
     assert said == "CreateAndRun so far: containerd/runc 119 ms (106–142)"
 
@@ -135,7 +149,7 @@ def test_the_live_display_never_outgrows_the_screen() -> None:
         view.apply(_block(9, number=number, so_far=SO_FAR))
     shown = _shown(view)
     assert len(shown.splitlines()) <= 23, "and the headline above it"
-    assert "and 8 more" in shown
+    assert "and 6 more" in shown
     assert "estimate so far" not in _shown(view, height=18)
 
 
@@ -143,8 +157,16 @@ def test_the_live_display_never_outgrows_the_screen() -> None:
     ("reason", "reached", "words"),
     [
         ("precision", 0.0211, "15 blocks counted, then every interval was within 3 % (2.11 %)."),
-        ("budget", None, "15 blocks counted, then the time budget was used (too few for intervals, 3 % asked for)."),
-        ("maximum", 0.04, "15 blocks counted, the most there may be (intervals within 4.00 %, 3 % asked for)."),
+        (
+            "budget",
+            None,
+            "15 blocks counted, then the time budget was used (too few for intervals, 3 % asked for).",
+        ),
+        (
+            "maximum",
+            0.04,
+            "15 blocks counted, the most there may be (intervals within 4.00 %, 3 % asked for).",
+        ),
         ("unmeasured", None, "15 blocks counted, and no combination gave a value to judge."),
     ],
 )

@@ -153,10 +153,18 @@ def test_a_profile_sets_the_size_of_the_work_and_what_is_explicit_goes_before_it
     [
         ("- a\n", ":1:1", "mapping"),
         (f"{HEAD}filter: [operations]\nruns: 3\nprecision: 3%\n", ":5:1: precision", "exclude each other"),
-        (f"{HEAD}filter: [operations]\nprecision: 3\n", ":4:12: precision", "'3' is no share; write 3% or 0.03"),
+        (
+            f"{HEAD}filter: [operations]\nprecision: 3\n",
+            ":4:12: precision",
+            "'3' is no share; write 3% or 0.03",
+        ),
         (f"{HEAD}filter: [operations]\nbudget: 3m\n", ":4:1: budget", "needs a precision target"),
         (f"{HEAD}filter: [operations]\nprecision: 3%\nbudget: 30\n", ":5:9: budget", "with its unit"),
-        (f"{HEAD}filter: [operations]\nprofile: fast\n", ":4:10: profile", "'fast' is neither thesis nor quick"),
+        (
+            f"{HEAD}filter: [operations]\nprofile: fast\n",
+            ":4:10: profile",
+            "'fast' is neither thesis nor quick",
+        ),
         (
             f"{HEAD}benchmarks:\n  scalability.runtime.5: {{blocks: 3, precision: 3%}}\n",
             ":4:38: benchmarks.scalability.runtime.5.precision",

@@ -26,13 +26,13 @@ from orchestrator.stats.stopping import goal
 from tests.fixtures.synthetic import LIFECYCLE, SCALE, Wanted, write_run
 
 
-def _ruled(root: Path, blocks: int, budget: float | None = None, **rule: Any) -> Path:
+def _ruled(root: Path, blocks: int, rule: Mapping[str, Any]) -> Path:
     """A run of ``blocks`` blocks of the lifecycle, as if it had been asked for with the rule."""
     folder = write_run(root, Wanted(blocks={LIFECYCLE: blocks, SCALE: 6}))
     run = RunFolder(folder)
     spec = run.read_spec()
     first, second = spec.benchmarks
-    run.write_spec(replace(spec, benchmarks=(replace(first, **rule), second), budget=budget))
+    run.write_spec(replace(spec, benchmarks=(replace(first, blocks=60, **rule), second)))
     return folder
 
 
@@ -60,20 +60,23 @@ def test_a_fixed_count_says_so(tmp_path: Path) -> None:
     [
         (15, {"precision": 0.2}, "precision", "15 blocks counted, then every interval was within 20 % ("),
         (60, {"precision": 0.001}, "maximum", "60 blocks counted, the most there may be (intervals within "),
-        (7, {"precision": 0.01, "budget": 9.0}, "budget", "7 blocks counted, then the time budget was used (interv"),
+        (
+            7,
+            {"precision": 0.01, "budget": 99.0},
+            "budget",
+            "7 blocks counted, then the time budget was used (interv",
+        ),
         (7, {"precision": 0.2}, None, "7 blocks counted; the run ended before there were enough"),
     ],
 )
 def test_the_reason_is_found_in_the_journals(
     tmp_path: Path, blocks: int, rule: Mapping[str, Any], reason: str | None, says: str
 ) -> None:
-    folder = _ruled(tmp_path, blocks, **{"blocks": 60, **rule})
+    folder = _ruled(tmp_path, blocks, rule)
     if reason == "budget":
-        spent = _spent(folder)
-        rule = {**rule, "budget": spent + 0.01}
-        folder = _ruled(tmp_path / "again", blocks, **{"blocks": 60, **rule})
+        folder = _ruled(tmp_path / "again", blocks, {**rule, "budget": _spent(folder) + 0.01})
     found = _lifecycle(folder)
-    assert [(stop.host, stop.blocks, stop.reason) for stop in found][0] == ("h1", blocks, reason)
+    assert (found[0].host, found[0].blocks, found[0].reason) == ("h1", blocks, reason)
     assert says in _text(report(folder))
     assert says in render_html(report(folder))
 
@@ -91,16 +94,16 @@ def _records(folder: Path, host: str) -> list[dict[str, Any]]:
 
 def test_it_is_the_conductors_own_decision(tmp_path: Path) -> None:
     """The same journal, read by the conductor's history and by the merge: the same halts, to the last digit."""
-    folder = _ruled(tmp_path, 15, blocks=60, precision=0.2)
+    folder = _ruled(tmp_path, 15, {"precision": 0.2})
     spec = RunFolder(folder).read_spec()
     made = digested(folder)
     for host in spec.hosts:
         history = History(spec, {LIFECYCLE: "CreateAndRun", SCALE: "TotalTime"})
         history.add_all(_records(folder, host.name))
         halts = goal(spec, history.standings()).halts
-        assert {stop.benchmark: (stop.reason, stop.reached) for stop in made.stops if stop.host == host.name} == {
-            name: (halt.reason, halt.reached) for name, halt in halts.items()
-        }
+        assert {
+            stop.benchmark: (stop.reason, stop.reached) for stop in made.stops if stop.host == host.name
+        } == {name: (halt.reason, halt.reached) for name, halt in halts.items()}
 
 
 def test_estimates_of_before_stops_were_recorded_are_read(tmp_path: Path) -> None:

@@ -195,8 +195,16 @@ class FakeAgent(pb_grpc.AgentServicer):
                     attempt=1,
                     status="failed" if failed else "ok",
                     reason="no" if failed else None,
-                    samples=[] if failed else [{"metric": "Total", "value": self.value(benchmark, block, combination),
-                                                "unit": "s", "item": None}],
+                    samples=[]
+                    if failed
+                    else [
+                        {
+                            "metric": "Total",
+                            "value": self.value(benchmark, block, combination),
+                            "unit": "s",
+                            "item": None,
+                        }
+                    ],
                     leaks=[],
                     start_ns=start,
                     elapsed_ns=time.monotonic_ns() - start,

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from tests.unit.runs.conftest import FakeAgent
 
 TOTAL = {name: Metric("Total", "s", ".") for name in ("operations.x.y", "scalability.x.5")}
-QUICK = Patience(lost=5, cancel=1.0, heartbeat=0.3, settle=0.005, first_pause=0.05, longest_pause=0.1, losses=4)
+QUICK = Patience(
+    lost=5, cancel=1.0, heartbeat=0.3, settle=0.005, first_pause=0.05, longest_pause=0.1, losses=4
+)
 TARGET = (
     BenchmarkPlan("operations.x.y", 60, 1, precision=0.03),
     BenchmarkPlan("scalability.x.5", 2, 0),
@@ -174,11 +176,15 @@ def test_a_killed_conductor_changes_no_decision(
         agent.value = steady if name == "a" else settling
     script = Path(__file__).with_name("conductor_process.py")
     command = [sys.executable, str(script), str(folder.path), str(tmp_path), "Total"]
-    for _ in range(4):
+    for killed in range(4):
         process = subprocess.Popen(command)
         before = agents["b"].journal.stat().st_size if agents["b"].journal.exists() else 0
         deadline = time.monotonic() + 20
-        while not agents["b"].journal.exists() or agents["b"].journal.stat().st_size < before + 1500:
+        while (
+            len(_events(folder, "conductor")) <= killed
+            or not agents["b"].journal.exists()
+            or agents["b"].journal.stat().st_size < before + 1500
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)

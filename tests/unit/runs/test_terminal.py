@@ -197,7 +197,10 @@ def test_fetch_leaves_a_run_that_is_under_way_alone(
         (["--suite", "demo", "--baseline", "crio/runc"], "The baseline 'crio/runc'"),
         (["--suite", "demo", "--runs", "0"], "--runs"),
         ([], "Name a suite"),
-        (["--suite", "demo", "--runs", "3", "--precision", "3%"], "--runs and --precision exclude each other"),
+        (
+            ["--suite", "demo", "--runs", "3", "--precision", "3%"],
+            "--runs and --precision exclude each other",
+        ),
         (["--suite", "demo", "--precision", "3"], "'3' is no share; write 3% or 0.03"),
         (["--suite", "demo", "--budget", "30m"], "--budget needs a precision target"),
         (["--suite", "demo", "--precision", "3%", "--budget", "30"], "write it with its unit"),

@@ -64,18 +64,24 @@ def _busy(name: str, goal: Goal | None = GOAL) -> HostProgress:
             [_at("a", met=False, finished=True), _at("b")], Grant("b", ALL, True), id="never met, over"
         ),
         pytest.param([_at("a", finished=True), _at("b", finished=True)], None, id="all finished"),
-        pytest.param([_at("a", goal=LOOK)], Grant("a", LOOK.until, False), id="alone: as far as the next look"),
+        pytest.param(
+            [_at("a", goal=LOOK)], Grant("a", LOOK.until, False), id="alone: as far as the next look"
+        ),
         pytest.param([_at("a", 3, goal=LOOK)], None, id="alone: nothing more before the look"),
         pytest.param([_at("a", goal=None)], None, id="alone: its journal is not read yet"),
         pytest.param([_busy("a", ENOUGH)], None, id="alone and at work: no look before it is done"),
-        pytest.param([_busy("a")], Grant("a", ALL, True), id="alone and at work: what is firm is granted again"),
+        pytest.param(
+            [_busy("a")], Grant("a", ALL, True), id="alone and at work: what is firm is granted again"
+        ),
         pytest.param([_at("a", 3, 1, goal=ENOUGH)], Grant("a", ALL, True), id="alone: enough, and told so"),
         pytest.param(
             [_at("a", goal=None), _at("b", 2, goal=LOOK)],
             Grant("b", {"x": 3, "y": 0}, False),
             id="a neighbour whose journal is not read yet loses a turn",
         ),
-        pytest.param([_at("a", 3, goal=LOOK), _at("b", 3, goal=LOOK)], None, id="two: nothing before the look"),
+        pytest.param(
+            [_at("a", 3, goal=LOOK), _at("b", 3, goal=LOOK)], None, id="two: nothing before the look"
+        ),
         pytest.param(
             [_at("a", 3, 1, goal=ENOUGH), _at("b", 3, goal=LOOK)],
             Grant("a", ALL, True),

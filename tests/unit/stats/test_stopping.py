@@ -27,14 +27,18 @@ def _values(counted: int, spread: float, factor: float = 1.0, seed: int = 1) -> 
     return {block + 1: float(factor * math.exp(spread * noise[block])) for block in range(counted)}
 
 
-def _standing(counted: int, spread: float = 0.001, seconds: float = 1.0, **more: Mapping[int, float]) -> Standing:
+def _standing(
+    counted: int, spread: float = 0.001, seconds: float = 1.0, **more: Mapping[int, float]
+) -> Standing:
     values = {BASE: _values(counted, spread), OTHER: _values(counted, spread, 2.0, seed=2), **more}
     return Standing(counted + 1, (counted + 1) * seconds, values)
 
 
 def _spec(*plans: BenchmarkPlan, budget: float | None = None) -> RunSpec:
     combinations = (Combination("c", "runc"), Combination("c", "crun"))
-    return RunSpec("id", "s", "i", "t", 1, (RunHost("h", "m"),), combinations, plans, BASE, "0", budget=budget)
+    return RunSpec(
+        "id", "s", "i", "t", 1, (RunHost("h", "m"),), combinations, plans, BASE, "0", budget=budget
+    )
 
 
 def test_a_fixed_count_is_that_count() -> None:
@@ -60,14 +64,15 @@ def test_between_two_looks_nothing_is_looked_at() -> None:
 
 def test_it_stops_when_the_half_width_is_within_the_target_and_not_before() -> None:
     standing = _standing(15, spread=0.02)
-    differences = np.array([math.log(standing.values[OTHER][b] / standing.values[BASE][b]) for b in range(1, 16)])
+    differences = np.array(
+        [math.log(standing.values[OTHER][b] / standing.values[BASE][b]) for b in range(1, 16)]
+    )
     interval = signed_rank_interval(differences)
     assert interval is not None
     width = math.expm1((interval.high - interval.low) / 2)
     assert reached(standing, BASE) == pytest.approx(width)
-    assert decide(replace(PLAN, precision=width * 1.001), standing, BASE, None) == Halt(
-        StopReason.PRECISION, pytest.approx(width)
-    )
+    within = replace(PLAN, precision=width * 1.001)
+    assert decide(within, standing, BASE, None) == Halt(StopReason.PRECISION, reached(standing, BASE))
     assert decide(replace(PLAN, precision=width * 0.999), standing, BASE, None) == 21
 
 
