@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from orchestrator.model.run import BenchmarkPlan
-from orchestrator.model.stopping import StopReason
+from orchestrator.model.stopping import FIRST, StopReason
 from orchestrator.report.numbers import number
 from orchestrator.report.view import Report
 
@@ -31,6 +31,8 @@ def ended(reason: StopReason | None, blocks: int, reached: float | None, plan: B
     have = _blocks(blocks)
     asked = f"{100 * (plan.precision or 0):g} %"
     within = "intervals within " + _percent(reached) if reached is not None else "too few for intervals"
+    if reason is StopReason.BUDGET and blocks < FIRST:
+        within = f"before the {FIRST} at which is looked first"
     match reason:
         case StopReason.FIXED:
             return f"{have} counted, as asked"

@@ -14,7 +14,8 @@ has it; not the turns of its neighbours, and not a time for which it was away. A
 that. The others share the run's: each, in the order of execution, may use what is left of it divided by the number of
 benchmarks that share it and are not done, itself included; so one that is done early leaves more to those behind it, and
 none can starve them. A block is begun only where it fits, by the mean of this benchmark's blocks so far; the first one is
-begun wherever anything is left.
+begun wherever anything is left. Of the blocks that fit half are granted at a time, so that blocks that turn out slower than
+the mean cost the budget little.
 """
 
 from __future__ import annotations
@@ -112,14 +113,15 @@ def _allowance(plan: BenchmarkPlan, left: float | None, rest: Sequence[Benchmark
 
 
 def _affordable(standing: Standing, allowance: float | None) -> int | None:
-    """Blocks that the allowance pays for, those that are done included; None: it sets no bound."""
+    """How far the allowance lets it go for now, in blocks, those that are done included; None: it sets no bound."""
     if allowance is None:
         return None
     left = allowance - standing.seconds
     if standing.blocks == 0:
         return 1 if left > 0 else 0
     each = standing.seconds / standing.blocks
-    return standing.blocks + (math.floor(max(0.0, left) / each) if each > 0 else 1)
+    fit = math.floor(max(0.0, left) / each) if each > 0 else 1
+    return standing.blocks + math.ceil(fit / 2)
 
 
 def _sampled(standing: Standing) -> dict[str, Mapping[int, float]]:

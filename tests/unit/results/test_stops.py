@@ -64,7 +64,7 @@ def test_a_fixed_count_says_so(tmp_path: Path) -> None:
             7,
             {"precision": 0.01, "budget": 99.0},
             "budget",
-            "7 blocks counted, then the time budget was used (interv",
+            "7 blocks counted, then the time budget was used (before the 15",
         ),
         (7, {"precision": 0.2}, None, "7 blocks counted; the run ended before there were enough"),
     ],

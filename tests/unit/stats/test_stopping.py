@@ -129,7 +129,8 @@ def test_where_nothing_can_be_judged_the_first_look_ends_it(values: dict[str, di
 
 def test_a_budget_pays_for_what_fits_by_the_mean_of_the_blocks_so_far() -> None:
     assert decide(PLAN, Standing(), BASE, 100.0) == 1, "nothing is known before the first block"
-    assert decide(PLAN, Standing(1, 10.0), BASE, 75.0) == 7
+    assert decide(PLAN, Standing(1, 10.0), BASE, 75.0) == 1 + 3, "six fit, half of them at a time"
+    assert decide(PLAN, Standing(6, 60.0), BASE, 75.0) == 7
     assert decide(PLAN, Standing(1, 10.0), BASE, 1000.0) == 16, "never past the next look"
     assert decide(PLAN, Standing(7, 70.0), BASE, 75.0) == Halt(StopReason.BUDGET)
     assert decide(PLAN, Standing(), BASE, 0.0) == Halt(StopReason.BUDGET)
@@ -146,11 +147,13 @@ def test_what_is_precise_enough_is_not_said_to_have_run_out_of_time() -> None:
 def test_a_budget_is_shared_evenly_by_what_is_left_to_do() -> None:
     plans = (PLAN, replace(PLAN, name="y"), replace(PLAN, name="z"))
     spec = _spec(*plans, budget=300.0)
-    assert goal(spec, {"x": Standing(1, 10.0)}).until == {"x": 10, "y": 0, "z": 0}
+    assert goal(spec, {"x": Standing(1, 10.0)}).until == {"x": 1 + 5, "y": 0, "z": 0}, "a third of 300 s"
     early = _standing(15, seconds=2.0)
     found = goal(spec, {"x": early, "y": Standing(1, 30.0)})
     assert found.halts["x"].reason is StopReason.PRECISION
-    assert found.until == {"x": 16, "y": 1 + math.floor(((300 - 32) / 2 - 30) / 30), "z": 0}
+    assert found.until == {"x": 16, "y": 1 + 2, "z": 0}, (
+        "(300 - 32) / 2 - 30 s pay for 3 more, half at a time"
+    )
     assert not found.final
 
 
@@ -161,7 +164,7 @@ def test_a_budget_of_its_own_is_its_own_and_a_fixed_count_costs_nothing() -> Non
     standings = {"f": Standing(3, 90.0), "own": Standing(2, 20.0), "x": Standing(1, 10.0)}
     found = goal(spec, standings)
     assert (found.halts["f"].reason, found.halts["own"].reason) == (StopReason.FIXED, StopReason.BUDGET)
-    assert found.until == {"f": 3, "own": 2, "x": 10}
+    assert found.until == {"f": 3, "own": 2, "x": 1 + 5}
 
 
 def test_a_target_is_decided_before_what_stands_behind_it_begins() -> None:
