@@ -75,6 +75,14 @@ def test_with_a_target_it_is_at_least_until_it_is_known() -> None:
     assert view.left() == Left(6 * 3.0, at_least=False)
 
 
+def test_what_is_measured_is_at_least_while_a_rule_may_ask_for_more() -> None:
+    view = _view()
+    view.apply(_event("goal", until={NAME: 16, "scalability.runtime.5": 0}, open=True))
+    view.apply(_block(0))
+    view.apply(_event("block", benchmark="scalability.runtime.5", block=0, warmup=True, seconds=3.0))
+    assert view.left() == Left(15 * 2.0 + 6 * 3.0, at_least=True)
+
+
 def test_a_fixed_count_is_known_from_the_beginning() -> None:
     view = _view(precision=None)
     view.apply(_block(0))

@@ -23,7 +23,7 @@ from orchestrator.report.view import Report
 from orchestrator.results.store import RunFolder
 from orchestrator.runs.history import History
 from orchestrator.stats.stopping import goal
-from tests.fixtures.synthetic import LIFECYCLE, SCALE, Wanted, write_run
+from tests.fixtures.synthetic import LIFECYCLE, SCALE, Wanted, write_journal, write_run
 
 
 def _ruled(root: Path, blocks: int, rule: Mapping[str, Any]) -> Path:
@@ -104,6 +104,18 @@ def test_it_is_the_conductors_own_decision(tmp_path: Path) -> None:
         assert {
             stop.benchmark: (stop.reason, stop.reached) for stop in made.stops if stop.host == host.name
         } == {name: (halt.reason, halt.reached) for name, halt in halts.items()}
+
+
+def test_a_block_that_is_not_whole_does_not_count(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    records = _records(folder, "h1")
+    last = max(number for number, record in enumerate(records) if record.get("benchmark") == LIFECYCLE)
+    cut = [number for number, record in enumerate(records[:last]) if record["type"] == "trial"][-1]
+    write_journal(folder, "h1", records[:cut])
+    found = [
+        (stop.benchmark, stop.blocks, stop.reason) for stop in digested(folder).stops if stop.host == "h1"
+    ]
+    assert found == [(LIFECYCLE, 9, None), (SCALE, 0, None)]
 
 
 def test_estimates_of_before_stops_were_recorded_are_read(tmp_path: Path) -> None:

@@ -148,11 +148,11 @@ def test_a_budget_is_shared_evenly_by_what_is_left_to_do() -> None:
     plans = (PLAN, replace(PLAN, name="y"), replace(PLAN, name="z"))
     spec = _spec(*plans, budget=300.0)
     assert goal(spec, {"x": Standing(1, 10.0)}).until == {"x": 1 + 5, "y": 0, "z": 0}, "a third of 300 s"
-    early = _standing(15, seconds=2.0)
-    found = goal(spec, {"x": early, "y": Standing(1, 30.0)})
+    early = _standing(15, seconds=10.0)
+    found = goal(replace(spec, budget=600.0), {"x": early, "y": Standing(1, 30.0)})
     assert found.halts["x"].reason is StopReason.PRECISION
-    assert found.until == {"x": 16, "y": 1 + 2, "z": 0}, (
-        "(300 - 32) / 2 - 30 s pay for 3 more, half at a time"
+    assert found.until == {"x": 16, "y": 1 + 3, "z": 0}, (
+        "(600 - 160) / 2 - 30 s pay for 6 more, half at a time"
     )
     assert not found.final
 
