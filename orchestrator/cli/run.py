@@ -42,7 +42,7 @@ def _quantity(kind: str) -> Callable[[click.Context, click.Parameter, str | None
         "labctl run --suite demo",
         "labctl run --suite operations machines.yaml --runs 30 --seed 7",
         "labctl run --suite operations --precision 3% --budget 30m",
-        "labctl run --suite scalability --dry-run    # what, and how long it will take",
+        "labctl run --suite scalability --dry-run   # what, and how long",
         "labctl run --resume 20260131-093000-demo-4f2a --detach",
     ),
 )

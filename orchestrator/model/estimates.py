@@ -44,7 +44,7 @@ class Secondary:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Host x combination x metric: the median of ``n`` counted trials, of ``asked``."""
+    """Host x combination x metric: the median of ``n`` counted trials, of ``asked`` (the most, where a rule decides)."""
 
     host: str
     benchmark: str
