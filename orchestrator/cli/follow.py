@@ -14,16 +14,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from orchestrator.cli import sofar_view
 from orchestrator.cli.words import duration
 from orchestrator.model.errors import RunError
 from orchestrator.model.run import RunState
+from orchestrator.model.stopping import StopReason
 from orchestrator.pipeline.run import cancel_run, ended
+from orchestrator.report.stopping import ended as ended_why
 from orchestrator.results.store import RunFolder
 from orchestrator.runs.events import follow
 from orchestrator.runs.process import owned
-from orchestrator.runs.progress import HostView, RunView
+from orchestrator.runs.progress import HostView, Left, RunView
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
 SECOND_CHANCE = 3.0
@@ -106,7 +110,10 @@ def _display(view: RunView, silent: bool) -> Iterator[Display]:
         console = Console(highlight=False)
         console.print(headline(view))
         with Live(
-            console=console, refresh_per_second=4, get_renderable=lambda: table(view), transient=False
+            console=console,
+            refresh_per_second=4,
+            get_renderable=lambda: live_view(view, console.height),
+            transient=False,
         ) as live:
             yield Above(lambda line: live.console.print(line, markup=False))
 
@@ -120,7 +127,7 @@ class Plain:
     """A line a block, and whatever somebody should know."""
 
     def show(self, view: RunView, event: Mapping[str, Any]) -> None:
-        line = block_line(view, event) or phase_line(event) or notice(event)
+        line = block_line(view, event) or phase_line(event) or stop_line(view, event) or notice(event)
         if line:
             click.echo(line)
 
@@ -132,16 +139,17 @@ class Above:
         self._say = say
 
     def show(self, view: RunView, event: Mapping[str, Any]) -> None:
-        line = notice(event)
+        line = stop_line(view, event) or notice(event)
         if line:
             self._say(line)
 
 
 def headline(view: RunView) -> str:
     spec = view.spec
-    blocks = sum(view.totals.values())
+    blocks = sum(plan.warmup + plan.blocks for plan in spec.benchmarks)
+    most = "up to " if any(plan.precision is not None for plan in spec.benchmarks) else ""
     return (
-        f"Run {spec.id}: {blocks} blocks of {len(spec.combinations)} combinations "
+        f"Run {spec.id}: {most}{blocks} blocks of {len(spec.combinations)} combinations "
         f"({', '.join(item.name for item in spec.combinations)}) on {', '.join(view.hosts)}; seed {spec.seed}"
     )
 
@@ -149,10 +157,26 @@ def headline(view: RunView) -> str:
 def block_line(view: RunView, event: Mapping[str, Any]) -> str | None:
     if event["type"] != "block":
         return None
-    total, number = view.totals.get(event["benchmark"], 0), event["block"] + 1
+    host, number = view.hosts[event["host"]], event["block"] + 1
+    total = _wanted(host, event["benchmark"])
     warmup = ", warm-up" if event["warmup"] else ""
     took = f", {event['seconds']:.2f} s" if event["seconds"] is not None else ""
-    return f"{event['host']}: {event['benchmark']} block {number}/{total}{warmup}{took}"
+    so_far = f"; {sofar_view.phrase(event['so_far'])}" if event.get("so_far") else ""
+    return f"{event['host']}: {event['benchmark']} block {number}/{total}{warmup}{took}{so_far}"
+
+
+def stop_line(view: RunView, event: Mapping[str, Any]) -> str | None:
+    """Why a benchmark has enough; of a fixed count there is nothing to say."""
+    if event["type"] != "stop" or event["reason"] == StopReason.FIXED:
+        return None
+    plan = next(plan for plan in view.spec.benchmarks if plan.name == event["benchmark"])
+    words = ended_why(StopReason(event["reason"]), event["blocks"], event["reached"], plan)
+    return f"{event['host']}: {event['benchmark']}: {words}."
+
+
+def _wanted(host: HostView, benchmark: str) -> str:
+    """``16+`` where a stopping rule may ask for more."""
+    return f"{host.wanted.get(benchmark, 0)}{'+' if benchmark in host.open else ''}"
 
 
 def phase_line(event: Mapping[str, Any]) -> str | None:
@@ -185,11 +209,7 @@ def table(view: RunView) -> Table:
     """The live display: a row a host, and the time."""
     from rich.table import Table
 
-    left = view.left()
-    remaining = (
-        f"{'over ' if left.at_least else 'about '}{duration(left.seconds)} left" if left.seconds else ""
-    )
-    title = f"{duration(view.elapsed(datetime.now(UTC)))} elapsed  {remaining}"
+    title = f"{duration(view.elapsed(datetime.now(UTC)))} elapsed  {remaining(view.left())}"
     shown = Table(box=None, header_style="bold", pad_edge=False, caption=title, caption_justify="left")
     for name in ("host", "phase", "benchmark", "block"):
         # Where the terminal is narrow, the benchmark's long name goes onto a second line, and no number is cut.
@@ -201,17 +221,32 @@ def table(view: RunView) -> Table:
     return shown
 
 
+def live_view(view: RunView, height: int) -> RenderableType:
+    """The table of the hosts, and below it the estimates so far, as many as a screen of ``height`` lines holds."""
+    from rich.console import Group
+
+    lines = 4 + 2 * len(view.hosts)  # headline, head, a caption, a line to spare; a long name takes two
+    estimates = sofar_view.table(view, height - lines)
+    return table(view) if estimates is None else Group(table(view), estimates)
+
+
+def remaining(left: Left) -> str:
+    """``at least`` where something in it is not known yet."""
+    if not left.seconds:
+        return "time left: not known yet" if left.at_least else ""
+    return f"{'at least' if left.at_least else 'about'} {duration(left.seconds)} left"
+
+
 def _row(view: RunView, host: HostView) -> tuple[str, ...]:
     style = _STYLES.get(host.phase, "dim")
-    block = (
-        f"{host.blocks.get(host.benchmark, 0)}/{view.totals.get(host.benchmark, 0)}" if host.benchmark else ""
-    )
+    done = host.blocks.get(host.benchmark, 0)
+    block = f"{done}/{_wanted(host, host.benchmark)}" if host.benchmark else ""
     return (
         host.name,
         f"[{style}]{host.phase}[/]",
         host.benchmark,
         block,
-        f"{host.trials}/{view.trials_wanted}",
+        f"{host.trials}/{view.trials_wanted(host)}{'+' if host.open else ''}",
         f"[red]{host.failed}[/]" if host.failed else "0",
         f"[red]{host.leaked}[/]" if host.leaked else "0",
     )

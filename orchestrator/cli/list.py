@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.examples import examples
+from orchestrator.cli.run import how_often
 
 if TYPE_CHECKING:
     from orchestrator.model.run import Suite
@@ -44,9 +45,7 @@ def suite_lines(suite: Suite, long: bool) -> list[str]:
     lines = [f"  {suite.name:<14} {suite.description}"]
     if long:
         lines.append(f"    compares  {', '.join(item.name for item in suite.combinations)}")
-        lines += [
-            f"    executes  {p.name}: {p.blocks} blocks after {p.warmup} warm-up" for p in suite.benchmarks
-        ]
+        lines += [f"    executes  {plan.name}: {how_often(plan)}" for plan in suite.benchmarks]
     return lines
 
 
@@ -58,7 +57,9 @@ def benchmark_lines(benchmark: Benchmark, long: bool) -> list[str]:
             marks += ["primary"] if metric.name == benchmark.primary else []
             marks += [f"one a {metric.item}"] if metric.per_item else []
             lines.append(f"    {metric.name:<22} {metric.timed} ({', '.join(marks)})")
-        lines += [f"    parameter {name}, default {value!r}" for name, value in benchmark.params.items()]
+        for name, value in benchmark.params.items():
+            quick = f", in profile quick {benchmark.quick[name]!r}" if name in benchmark.quick else ""
+            lines.append(f"    parameter {name}, default {value!r}{quick}")
     return lines
 
 
@@ -72,5 +73,6 @@ def _benchmark(benchmark: Benchmark) -> dict[str, Any]:
         "summary": benchmark.summary,
         "primary": benchmark.primary,
         "params": dict(benchmark.params),
+        "quick": dict(benchmark.quick),
         "metrics": [asdict(metric) for metric in benchmark.metrics],
     }

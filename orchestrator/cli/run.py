@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,26 @@ import click
 from orchestrator.cli.examples import examples
 from orchestrator.cli.options import inventory_option, limit_option
 from orchestrator.cli.runs import root_option
+from orchestrator.cli.words import duration
+from orchestrator.model.stopping import FIRST
 
 if TYPE_CHECKING:
-    from orchestrator.model.run import RunSpec
+    from orchestrator.model.run import BenchmarkPlan, RunSpec
+    from orchestrator.pipeline.expected import Expected
+
+
+def _quantity(kind: str) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    """A callback that reads a `share` or a `time_span`."""
+
+    def read(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+        from orchestrator.load import quantity
+
+        try:
+            return None if value is None else float(getattr(quantity, kind)(value))
+        except ValueError as error:
+            raise click.BadParameter(f"{error}.") from error
+
+    return read
 
 
 @click.command(
@@ -23,16 +41,33 @@ if TYPE_CHECKING:
     epilog=examples(
         "labctl run --suite demo",
         "labctl run --suite operations machines.yaml --runs 30 --seed 7",
-        "labctl run --suite scalability --dry-run",
+        "labctl run --suite operations --precision 3% --budget 30m",
+        "labctl run --suite scalability --dry-run   # what, and how long",
+        "labctl run --resume 20260131-093000-demo-4f2a --detach",
     ),
 )
-@click.option(
-    "--suite", required=True, metavar="NAME|FILE", help="What to execute; `labctl list` shows what there is."
-)
+@click.option("--suite", metavar="NAME|FILE", help="What to execute; `labctl list` shows what there is.")
 @inventory_option
 @limit_option
 @click.option(
     "--runs", type=click.IntRange(min=1), help="Counted blocks of each benchmark, instead of the suite's."
+)
+@click.option(
+    "--precision",
+    callback=_quantity("share"),
+    metavar="SHARE",
+    help="Instead of --runs: until every interval of a benchmark is as narrow as this (3%), 15 to 60 blocks.",
+)
+@click.option(
+    "--budget",
+    callback=_quantity("time_span"),
+    metavar="TIME",
+    help="With --precision: each host works no longer than this (30m); its benchmarks share it.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["thesis", "quick"]),
+    help="The size of the work: the thesis', or a tenth for a first look. The suite's if none is given, else thesis.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Of the permutations; random if none is given."
@@ -40,24 +75,51 @@ if TYPE_CHECKING:
 @click.option(
     "--baseline", metavar="CRI/OCI", help="What the others are compared with, instead of the suite's."
 )
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Take up a run whose conductor is gone, as `labctl attach` does; no new one.",
+)
 @click.option("--detach", is_flag=True, help="Print the run's id and return; `labctl attach` follows it.")
-@click.option("--dry-run", is_flag=True, help="Check everything, say what would be executed, and stop.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, say what would be executed and how long, and stop."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
 @root_option
-def run(detach: bool, dry_run: bool, as_json: bool, root: Path, **wanted: Any) -> int:
+def run(
+    suite: str | None,
+    profile: str | None,
+    resume: str | None,
+    detach: bool,
+    dry_run: bool,
+    as_json: bool,
+    root: Path,
+    **wanted: Any,
+) -> int:
     """Execute a suite on the hosts of an inventory and follow it.
 
     A conductor of its own owns the run and outlives this terminal: Ctrl-C detaches, a second one within three seconds
     cancels. Exit code: 0, 1 a host or trial failed, 3 a host was unreachable, 130 cancelled or detached.
     """
-    from orchestrator.pipeline.run import Wanted, plan_run, start_run, suite_folders
+    from orchestrator.model.run import Profile
+    from orchestrator.pipeline.expected import expected
+    from orchestrator.pipeline.run import Wanted, plan_run, resume_run, start_run, suite_folders
     from orchestrator.results.store import RunStore
 
-    spec = plan_run(Wanted(**wanted), suite_folders())
-    if dry_run:
-        click.echo(json.dumps(asdict(spec), indent=2) if as_json else describe(spec))
-        return 0
-    folder = start_run(spec, RunStore(root))
+    store = RunStore(root)
+    if resume is not None:
+        _refuse_beside_resume(suite, profile, dry_run, wanted)
+        folder = store.find(resume)
+        resume_run(folder)
+    else:
+        if suite is None:
+            raise click.UsageError("Name a suite: --suite demo. `labctl list` shows what there is.")
+        chosen = Profile(profile) if profile else None
+        spec = plan_run(Wanted(suite=suite, profile=chosen, **wanted), suite_folders())
+        if dry_run:
+            _print_plan(spec, expected(spec, store), as_json)
+            return 0
+        folder = start_run(spec, store)
     if detach:
         click.echo(
             json.dumps({"id": folder.id, "path": str(folder.path.absolute())}) if as_json else folder.id
@@ -66,6 +128,23 @@ def run(detach: bool, dry_run: bool, as_json: bool, root: Path, **wanted: Any) -
     from orchestrator.cli.follow import follow_run
 
     return follow_run(folder, as_json)
+
+
+def _refuse_beside_resume(
+    suite: str | None, profile: str | None, dry_run: bool, wanted: Mapping[str, Any]
+) -> None:
+    typed = {"suite": suite, "profile": profile, "dry-run": dry_run or None, **wanted, "inventory": None}
+    beside = [f"--{name}" for name, value in typed.items() if value is not None]
+    if beside:
+        raise click.UsageError(f"--resume takes a run up as it was planned: leave {', '.join(beside)} out.")
+
+
+def _print_plan(spec: RunSpec, took: Expected, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({**asdict(spec), "expected": asdict(took)}, indent=2))
+    else:
+        click.echo(describe(spec))
+        click.echo(duration_line(took))
 
 
 @click.command("conduct", hidden=True)
@@ -80,13 +159,47 @@ def conduct(folder: Path) -> int:
 
 def describe(spec: RunSpec) -> str:
     """What a dry run says: who executes what, how often."""
-    lines = [f"{spec.suite}: nothing is executed (--dry-run). Baseline {spec.baseline}, seed {spec.seed}."]
+    lines = [
+        f"{spec.suite}: nothing is executed (--dry-run). "
+        f"Baseline {spec.baseline}, seed {spec.seed}, profile {spec.profile}."
+    ]
     lines += [f"  on  {host.name} (machine {host.machine})" for host in spec.hosts]
     lines += [f"  of  {item.name}" for item in spec.combinations]
     for plan in spec.benchmarks:
         params = f" {json.dumps(dict(plan.params))}" if plan.params else ""
-        lines.append(f"  do  {plan.name}: {plan.blocks} blocks after {plan.warmup} warm-up{params}")
+        lines.append(f"  do  {plan.name}: {how_often(plan)}{params}")
+    if spec.budget is not None:
+        lines.append(
+            f"Budget: {duration(spec.budget)} of work a host, shared by the benchmarks with a target."
+        )
     blocks = sum(plan.blocks + plan.warmup for plan in spec.benchmarks)
     trials = blocks * len(spec.combinations)
-    lines.append(f"{trials} trials a host, {trials * len(spec.hosts)} in all.")
+    most = "At most " if any(plan.precision is not None for plan in spec.benchmarks) else ""
+    lines.append(f"{most}{trials} trials a host, {trials * len(spec.hosts)} in all.")
     return "\n".join(lines)
+
+
+def how_often(plan: BenchmarkPlan) -> str:
+    """``20 blocks after 1 warm-up``, or the target."""
+    if plan.precision is None:
+        return f"{plan.blocks} blocks after {plan.warmup} warm-up"
+    own = f", within {duration(plan.budget)} of its own" if plan.budget is not None else ""
+    return (
+        f"{FIRST} to {plan.blocks} blocks after {plan.warmup} warm-up, "
+        f"until every interval is within {100 * plan.precision:g} %{own}"
+    )
+
+
+def duration_line(took: Expected) -> str:
+    """How long it will take, and who says so; never more than earlier runs know."""
+    if not took.sources:
+        return "Expected duration: unknown until it was run once."
+    by = f"by {', '.join(took.sources)}"
+    if took.most is None:
+        return (
+            f"Expected duration: over {duration(took.least)}, {by}; "
+            f"{', '.join(took.unknown)}: unknown until it was run once."
+        )
+    if duration(took.least) == duration(took.most):
+        return f"Expected duration: about {duration(took.most)}, {by}."
+    return f"Expected duration: {duration(took.least)} to {duration(took.most)}, {by}."

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from orchestrator.model.interval import Interval
 from orchestrator.model.samples import HostRecord, TrialCount
+from orchestrator.model.stopping import StopReason
 from orchestrator.model.verdict import Verdict
 
 SCHEMA = 1
@@ -44,7 +45,7 @@ class Secondary:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Host x combination x metric: the median of ``n`` counted trials, of ``asked``."""
+    """Host x combination x metric: the median of ``n`` counted trials, of ``asked`` (the most, where a rule decides)."""
 
     host: str
     benchmark: str
@@ -148,6 +149,20 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """How many counted blocks a benchmark has on a host, and why no more. ``reason`` None: its rule was not at its end.
+
+    ``reached``: the half-width of the widest primary interval as a share, where the rule looks at it.
+    """
+
+    host: str
+    benchmark: str
+    blocks: int
+    reason: StopReason | None
+    reached: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Estimates:
     """All of it. ``sources`` maps each file that went in, relative to the run's folder, to its sha256."""
 
@@ -166,3 +181,4 @@ class Estimates:
     notices: tuple[Notice, ...]
     schema: int = SCHEMA
     knees: tuple[CurveKnee, ...] = ()
+    stops: tuple[Stop, ...] = ()

@@ -12,6 +12,13 @@ SCHEMA = 1
 """Version of run.json and of every file beside it; older and newer ones are refused with a sentence."""
 
 
+class Profile(StrEnum):
+    """The size of the benchmarks' work: the thesis' own, or about a tenth of it, whose numbers stand for themselves."""
+
+    THESIS = "thesis"
+    QUICK = "quick"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Combination:
     """A CRI runtime and one of its OCI handlers."""
@@ -26,17 +33,23 @@ class Combination:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkPlan:
-    """One benchmark of a run: ``blocks`` counted blocks after ``warmup`` ones (block numbers go through both, from 0)."""
+    """One benchmark of a run: ``blocks`` counted blocks after ``warmup`` ones (block numbers go through both, from 0).
+
+    With ``precision`` (a share: 0.03) ``blocks`` is the most there may be, and `orchestrator.stats.stopping` says when there
+    are enough. ``budget``: seconds of work on each host that are this benchmark's own; None: it shares the run's.
+    """
 
     name: str
     blocks: int
     warmup: int = 1
     params: Mapping[str, Any] = field(default_factory=dict)
+    precision: float | None = None
+    budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A suite file: what to compare and how often. ``benchmarks`` in the order they are run."""
+    """A suite file: what to compare and how often. ``benchmarks`` in the order they are run; ``budget``: see RunSpec."""
 
     name: str
     cri: tuple[str, ...]
@@ -44,6 +57,8 @@ class Suite:
     benchmarks: tuple[BenchmarkPlan, ...]
     baseline: str | None = None
     description: str = ""
+    profile: Profile = Profile.THESIS
+    budget: float | None = None
 
     @property
     def combinations(self) -> tuple[Combination, ...]:
@@ -66,7 +81,8 @@ class RunHost:
 class RunSpec:
     """run.json: what was decided, before the first trial; only its hosts' provenance is added, from their journals.
 
-    ``created`` is UTC, ISO 8601.
+    ``created`` is UTC, ISO 8601. ``profile`` is noted for readers: the benchmarks' ``params`` are resolved already.
+    ``budget``: seconds of work on each host that its benchmarks with a precision target share.
     """
 
     id: str
@@ -80,6 +96,8 @@ class RunSpec:
     baseline: str
     labctl_version: str
     schema: int = SCHEMA
+    profile: Profile = Profile.THESIS
+    budget: float | None = None
 
 
 class RunStatus(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.model.estimates import Estimates
@@ -17,10 +18,11 @@ from orchestrator.results.analysis import Merged, estimate
 from orchestrator.results.files import write_text
 from orchestrator.results.merge import SAMPLES, merge
 from orchestrator.results.provenance import with_provenance
+from orchestrator.results.stops import read_standings, stops
 from orchestrator.results.store import RunFolder
 from orchestrator.results.table import read_counts, read_series
 from remote_agent.benchmarks.registry import find
-from remote_agent.contract.benchmark import Benchmark
+from remote_agent.contract.benchmark import Benchmark, Metric
 
 HTML = "report.html"
 
@@ -37,8 +39,10 @@ def digest(folder: Path) -> None:
     if told != spec:
         run.write_spec(told)
         sources = {**sources, run.run_json.name: store.fingerprint(folder)[run.run_json.name]}
-    merged = Merged(read_series(folder), read_counts(folder), hosts, sources)
-    store.save(folder, estimate(told, merged, catalogue(told)))
+    series, known = read_series(folder), catalogue(told)
+    made = estimate(told, Merged(series, read_counts(folder), hosts, sources), known)
+    ends = stops(told, read_standings(folder, told, series, primaries(known)))
+    store.save(folder, replace(made, stops=ends))
 
 
 def digested(folder: Path) -> Estimates:
@@ -68,6 +72,11 @@ def catalogue(spec: RunSpec) -> Mapping[str, Benchmark]:
         with suppress(KeyError):
             known[plan.name] = find(plan.name)
     return known
+
+
+def primaries(known: Mapping[str, Benchmark]) -> dict[str, Metric]:
+    """Each benchmark's primary metric."""
+    return {name: benchmark.metric(benchmark.primary) for name, benchmark in known.items()}
 
 
 def _is_current(folder: Path) -> bool:

@@ -22,7 +22,8 @@ from orchestrator.load.inventory import load_inventory, select_hosts
 from orchestrator.load.suite import find_suite, list_suites, load_suite
 from orchestrator.model.errors import RunError, UsageError
 from orchestrator.model.inventory import BUILDERS, Host, Inventory
-from orchestrator.model.run import BenchmarkPlan, RunHost, RunSpec, RunState, Suite
+from orchestrator.model.run import BenchmarkPlan, Profile, RunHost, RunSpec, RunState, Suite
+from orchestrator.model.stopping import MOST
 from orchestrator.results.store import RunFolder, RunStore, new_run_id
 from orchestrator.runs.process import owned, owning, start_detached
 from orchestrator.runs.sockets import socket_of
@@ -32,19 +33,26 @@ from remote_agent.benchmarks.registry import catalogue, find
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What somebody typed. None leaves it to the suite (``runs``, ``baseline``) or to chance (``seed``)."""
+    """What somebody typed. None leaves it to the suite, ``seed`` to chance.
+
+    ``precision`` is a share (0.03), ``budget`` seconds of work on each host.
+    """
 
     suite: str
     inventory: Path
     limit: str | None = None
     runs: int | None = None
+    precision: float | None = None
+    budget: float | None = None
     seed: int | None = None
     baseline: str | None = None
+    profile: Profile | None = None
 
 
 def plan_run(wanted: Wanted, suites: Sequence[Path], now: datetime | None = None) -> RunSpec:
     """``suites``: the folders in which a suite's name is looked for. Raises UsageError and ConfigError."""
-    suite = load_suite(find_suite(wanted.suite, suites), catalogue(), find)
+    suite = load_suite(find_suite(wanted.suite, suites), catalogue(), find, wanted.profile)
+    plans, budget = _stopping(suite, wanted)
     inventory = load_inventory(wanted.inventory)
     hosts = _benched(inventory, wanted.limit)
     _check_sockets(suite, hosts)
@@ -57,9 +65,11 @@ def plan_run(wanted: Wanted, suites: Sequence[Path], now: datetime | None = None
         seed=secrets.randbits(31) if wanted.seed is None else wanted.seed,
         hosts=tuple(RunHost(host.name, host.machine) for host in hosts),
         combinations=suite.combinations,
-        benchmarks=_with_runs(suite.benchmarks, wanted.runs),
+        benchmarks=plans,
         baseline=_baseline(suite, wanted.baseline),
         labctl_version=version("labctl"),
+        profile=suite.profile,
+        budget=budget,
     )
 
 
@@ -94,16 +104,20 @@ def start_run(spec: RunSpec, store: RunStore) -> RunFolder:
 
 def conduct_run(folder: RunFolder) -> int:
     """Own the run until its end; gives its exit code. Somebody else owns it, or it has ended: 0, and nothing is done."""
-    from orchestrator.pipeline.agents import Agents
-    from orchestrator.pipeline.report import digest
-    from orchestrator.runs.conductor import conduct
-
     with owning(folder.lock) as mine:
         if not mine or ended(folder) is not None:
             return 0
+        # Behind the lock, for which whoever started this process waits, and before anything is measured.
+        from orchestrator.pipeline.agents import Agents
+        from orchestrator.pipeline.report import catalogue as catalogue_of
+        from orchestrator.pipeline.report import digest, primaries
+        from orchestrator.runs.conductor import conduct
+
         spec = folder.read_spec()
         agents = Agents(load_inventory(Path(spec.inventory)), spec)
-        return conduct(spec, folder, agents.reach, lambda: digest(folder.path))
+        return conduct(
+            spec, folder, agents.reach, lambda: digest(folder.path), primaries=primaries(catalogue_of(spec))
+        )
 
 
 def resume_run(folder: RunFolder) -> None:
@@ -154,8 +168,29 @@ def _check_sockets(suite: Suite, hosts: Sequence[Host]) -> None:
             socket_of(cri, host.vars)
 
 
-def _with_runs(plans: Sequence[BenchmarkPlan], runs: int | None) -> tuple[BenchmarkPlan, ...]:
-    return tuple(plan if runs is None else replace(plan, blocks=runs) for plan in plans)
+def _stopping(suite: Suite, wanted: Wanted) -> tuple[tuple[BenchmarkPlan, ...], float | None]:
+    """The plans and the shared budget: what is typed holds for every benchmark, and goes before what the suite says.
+
+    Raises UsageError for two rules at once, and for a budget that no rule uses.
+    """
+    if wanted.runs is not None and wanted.precision is not None:
+        raise UsageError(
+            "--runs and --precision exclude each other.",
+            "--runs asks for so many blocks, --precision for as many as it takes.",
+        )
+    plans, budget = suite.benchmarks, suite.budget if wanted.budget is None else wanted.budget
+    if wanted.runs is not None:
+        plans = tuple(replace(plan, blocks=wanted.runs, precision=None, budget=None) for plan in plans)
+    if wanted.precision is not None:
+        plans = tuple(replace(plan, blocks=MOST, precision=wanted.precision) for plan in plans)
+    if wanted.budget is not None:
+        plans = tuple(replace(plan, budget=None) for plan in plans)
+    ruled = any(plan.precision is not None for plan in plans)
+    if wanted.budget is not None and not ruled:
+        raise UsageError(
+            "--budget needs a precision target.", "Add --precision 3%; a fixed count of blocks has no budget."
+        )
+    return plans, budget if ruled else None
 
 
 def _baseline(suite: Suite, wanted: str | None) -> str:

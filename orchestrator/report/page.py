@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from orchestrator.model.estimates import Measure
 from orchestrator.report import charts
 from orchestrator.report.facts import all_facts
+from orchestrator.report.stopping import counted_everywhere
 from orchestrator.report.svg import Paint
 from orchestrator.report.tables import (
     curve_table,
@@ -29,7 +30,7 @@ class Section:
 
     name: str
     summary: str
-    blocks: int
+    counted: str
     warmup: int
     primary: Measure | None
     measures: tuple[Measure, ...]
@@ -62,7 +63,7 @@ def section(report: Report, benchmark: str, paint: Paint) -> Section:
         summary=known.summary
         if known
         else "This version of labctl does not know this benchmark: it makes no verdict.",
-        blocks=plan.blocks,
+        counted=counted_everywhere(report, benchmark),
         warmup=plan.warmup,
         primary=report.primary(benchmark),
         measures=measures,

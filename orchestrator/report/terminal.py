@@ -11,6 +11,7 @@ from rich.text import Text
 
 from orchestrator.model.verdict import Verdict, VerdictKind
 from orchestrator.report.numbers import MISSING
+from orchestrator.report.stopping import counted
 from orchestrator.report.tables import estimates_table, host_table
 from orchestrator.report.view import Report, Table
 
@@ -29,7 +30,9 @@ BELOW = (16, 2, 7, 13, 12, 13)
 def print_report(report: Report, console: Console) -> None:
     """Findings, warnings, the tables of the primary metrics a host, and the hosts."""
     spec = report.spec
-    console.print(Text(f"{spec.suite}, run {spec.id}, {spec.created[:10]}", style="dim"))
+    console.print(
+        Text(f"{spec.suite}, profile {spec.profile}, run {spec.id}, {spec.created[:10]}", style="dim")
+    )
     console.print()
     for verdict in report.estimates.verdicts:
         console.print(_sentence(verdict))
@@ -71,6 +74,8 @@ def _print_host(report: Report, host: str, console: Console) -> None:
             continue
         table = estimates_table(report, [measure], [host])
         title = f"{plan.name}: {table.rows[0][0]}" if table.rows else plan.name
+        if plan.precision is not None:
+            title = f"{title}\n{counted(report, plan.name, host)}"
         _print_table(_for_host(table, title), console, least=BELOW)
 
 

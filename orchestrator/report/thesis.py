@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 
+from orchestrator.model.run import Profile
 from orchestrator.report.numbers import MISSING, number, scale_for
 from orchestrator.report.view import Report, Table
 
@@ -30,12 +31,25 @@ def published() -> tuple[Mapping[str, str], ...]:
 
 
 def thesis_table(report: Report, benchmark: str) -> Table | None:
-    """The thesis' values of this benchmark's metrics, and this run's medians a host; None where it has none."""
-    rows = tuple(_rows(report, benchmark))
+    """The thesis' values of this benchmark's metrics, and this run's medians a host; None where it has none.
+
+    None also where the work was not the thesis': in another profile, or with a parameter of the work's size set apart.
+    """
+    rows = tuple(_rows(report, benchmark)) if _of_its_size(report, benchmark) else ()
     if not rows:
         return None
     head = ("metric", "combination", "thesis, 2019", *(f"{host}, this run" for host in report.hosts))
     return Table("The thesis' numbers for context.", head, rows, headers=2, notes=(CAVEAT,))
+
+
+def _of_its_size(report: Report, benchmark: str) -> bool:
+    known = report.catalogue.get(benchmark)
+    plan = next(plan for plan in report.spec.benchmarks if plan.name == benchmark)
+    sizes = known.quick if known else {}
+    changed = known is not None and any(
+        plan.params.get(key, known.params[key]) != known.params[key] for key in sizes
+    )
+    return report.spec.profile is Profile.THESIS and not changed
 
 
 def _rows(report: Report, benchmark: str) -> Iterator[tuple[str, ...]]:

@@ -30,6 +30,7 @@ from orchestrator.model.run import (
     BenchmarkPlan,
     Combination,
     HostState,
+    Profile,
     RunHost,
     RunSpec,
     RunState,
@@ -207,6 +208,7 @@ def _spec_from_json(value: Mapping[str, Any]) -> RunSpec:
             "hosts": tuple(RunHost(**host) for host in value["hosts"]),
             "combinations": tuple(Combination(**item) for item in value["combinations"]),
             "benchmarks": tuple(BenchmarkPlan(**item) for item in value["benchmarks"]),
+            "profile": Profile(value.get("profile", Profile.THESIS)),
         }
     )
 

@@ -126,15 +126,7 @@ class AgentClient:
 
     def start(self, spec: RunSpec, sockets: Mapping[str, str]) -> AgentStatus:
         """Make the run known; known already, it says how it stands."""
-        request = pb.StartRunRequest(
-            spec=pb.RunSpec(
-                run_id=spec.id,
-                host=self._host,
-                seed=spec.seed,
-                combinations=_combinations(spec.combinations, sockets),
-                benchmarks=_benchmarks(spec),
-            )
-        )
+        request = pb.StartRunRequest(spec=run_message(spec, self._host, sockets))
         return _status(self._call(lambda: self._stub.StartRun(request, timeout=3 * self._timeout)))
 
     def grant(self, run_id: str, until: Mapping[str, int], last: bool) -> AgentStatus:
@@ -191,6 +183,17 @@ class AgentClient:
         return HostError(
             self._host, f"the agent refused: {sentence}", "On the host: journalctl -u labctl-agent."
         )
+
+
+def run_message(spec: RunSpec, host: str, sockets: Mapping[str, str]) -> pb.RunSpec:
+    """What ``host`` is told of the run: no stopping rule, only what it is granted."""
+    return pb.RunSpec(
+        run_id=spec.id,
+        host=host,
+        seed=spec.seed,
+        combinations=_combinations(spec.combinations, sockets),
+        benchmarks=_benchmarks(spec),
+    )
 
 
 def _combinations(combinations: Sequence[Combination], sockets: Mapping[str, str]) -> list[pb.Combination]:

@@ -13,10 +13,15 @@ from typing import Any, Protocol
 
 from orchestrator.model.errors import LabctlError, UnreachableError
 from orchestrator.model.run import HostState, RunHost, RunSpec, RunState, RunStatus
+from orchestrator.model.stopping import Goal
 from orchestrator.runs.agent import AgentStatus
-from orchestrator.runs.events import EventLog, Phase
+from orchestrator.runs.events import EventLog, Phase, read_events
+from orchestrator.runs.history import History
+from orchestrator.runs.sofar import so_far
 from orchestrator.runs.tally import Tally
 from orchestrator.runs.turns import Grant, HostProgress, next_grant
+from orchestrator.stats.stopping import goal
+from remote_agent.contract.benchmark import Metric
 
 
 class RunFiles(Protocol):
@@ -39,11 +44,15 @@ class HostRecord:
 
     ``contact``: when it last gave a sign, ``moved``: when it last ended a trial or got a grant; both on the board's clock.
     ``known``: it has begun this run, now or under an earlier conductor; ``met``: under this one.
+    ``goal`` is what follows from its journal as far as ``goal_of`` (the blocks done) says; None: nothing known yet.
     """
 
     host: RunHost
     contact: float
     moved: float
+    history: History
+    goal: Goal | None = None
+    goal_of: Mapping[str, int] | None = None
     phase: Phase = Phase.CONNECTING
     tally: Tally = field(default_factory=Tally)
     granted: dict[str, int] = field(default_factory=dict)
@@ -55,9 +64,19 @@ class HostRecord:
     result: RunStatus | None = None
     error: LabctlError | None = None
 
-    def progress(self) -> HostProgress:
+    @property
+    def busy(self) -> bool:
+        return self.progress().busy
+
+    @property
+    def behind(self) -> bool:
+        """Its journal has not yet told of all the blocks that it has done."""
+        return any(self.history.blocks(name) < count for name, count in self.done.items())
+
+    def progress(self, goal: Goal | None = None) -> HostProgress:
         return HostProgress(
             name=self.host.name,
+            goal=goal,
             granted=self.granted,
             done=self.done,
             met=self.met,
@@ -81,8 +100,14 @@ class Board:
     """Every method may be called from every thread; ``changed`` is notified when something is new."""
 
     def __init__(
-        self, spec: RunSpec, files: RunFiles, settle: float, clock: Callable[[], float] = time.monotonic
+        self,
+        spec: RunSpec,
+        files: RunFiles,
+        settle: float,
+        primaries: Mapping[str, Metric] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``primaries``: benchmark to its primary metric, which stopping rules and estimates so far are about."""
         self.spec = spec
         self.changed = threading.Condition(threading.RLock())
         self.cancelling = False
@@ -91,8 +116,14 @@ class Board:
         self._clock = clock
         self._log = EventLog(files.events)
         self._free_at: dict[str, float] = {}
-        self._hosts = {host.name: HostRecord(host, clock(), clock()) for host in spec.hosts}
+        self._primaries = primaries or {}
+        names = {benchmark: metric.name for benchmark, metric in self._primaries.items()}
+        self._hosts = {
+            host.name: HostRecord(host, clock(), clock(), History(spec, names)) for host in spec.hosts
+        }
         self._warmups = {plan.name: plan.warmup for plan in spec.benchmarks}
+        self._start = goal(spec, {})
+        self._told = _stops_told(files.events)
 
     def __getitem__(self, name: str) -> HostRecord:
         return self._hosts[name]
@@ -114,7 +145,9 @@ class Board:
         """What an earlier conductor has pulled: counted, and not told again."""
         with self.changed:
             record = self._hosts[name]
-            record.tally.add_all(records)
+            for entry in records:
+                record.tally.add(entry)
+                record.history.add(entry)
             record.known = record.tally.done > 0
 
     def connected(self, name: str, status: AgentStatus) -> None:
@@ -126,7 +159,7 @@ class Board:
             record.granted = dict(status.granted)
             record.done = dict(status.done)
             record.moved = self._clock()
-            self.phase(name, Phase.EXECUTING if record.progress().busy else Phase.WAITING)
+            self.phase(name, Phase.EXECUTING if record.busy else Phase.WAITING)
             self.heard(name)
 
     def lost(self, name: str, error: LabctlError) -> None:
@@ -146,15 +179,15 @@ class Board:
     def standstill(self, name: str) -> float:
         """Seconds for which the host has been at work without ending a trial; 0 where nothing is granted to it."""
         record = self._hosts[name]
-        return self._clock() - record.moved if record.progress().busy else 0.0
+        return self._clock() - record.moved if record.busy else 0.0
 
     def take_status(self, name: str, status: AgentStatus) -> None:
         with self.changed:
             record = self._hosts[name]
-            busy = record.progress().busy
+            busy = record.busy
             for benchmark, until in status.done.items():
-                self._blocks_done(record, benchmark, until)
-            if busy and not record.progress().busy:
+                record.done[benchmark] = max(until, record.done.get(benchmark, 0))
+            if busy and not record.busy:
                 self._free_at[record.host.machine] = self._clock() + self._settle
                 self.phase(name, Phase.WAITING)
             self.heard(name)
@@ -165,9 +198,12 @@ class Board:
             record = self._hosts[name]
             for entry in records:
                 record.tally.add(entry)
+                ended = record.history.add(entry)
                 if entry["type"] == "trial":
                     record.moved = self._clock()
                 self._tell_record(record, entry)
+                if ended is not None:
+                    self._tell_block(record, str(entry["benchmark"]), ended)
             self.heard(name)
 
     def take_turn(self, name: str) -> Grant | None:
@@ -177,13 +213,13 @@ class Board:
             machine = mine.host.machine
             if self.cancelling or self.pause(name) > 0:
                 return None
-            neighbours = [r.progress() for r in self._hosts.values() if r.host.machine == machine]
-            grant = next_grant(self.spec.benchmarks, neighbours)
+            there = [record for record in self._hosts.values() if record.host.machine == machine]
+            grant = next_grant([record.progress(self._goal(record)) for record in there])
             if grant is None or grant.host != name:
                 return None
             mine.granted, mine.closed = dict(grant.until), grant.last
             mine.moved = self._clock()
-            if mine.progress().busy:
+            if mine.busy:
                 self.phase(name, Phase.EXECUTING)
             self._touch()
             return grant
@@ -197,6 +233,8 @@ class Board:
         with self.changed:
             record = self._hosts[name]
             record.result, record.error, record.reachable = result, error, False
+            if result is RunStatus.COMPLETE:
+                self._tell_stops(record, goal(self.spec, record.history.standings()))
             self.phase(name, Phase(result.value), str(error) if error else "")
             self._touch()
 
@@ -230,18 +268,47 @@ class Board:
             self.spec.id, status, hosts, datetime.now(UTC).isoformat(timespec="seconds"), exit_code
         )
 
-    def _blocks_done(self, record: HostRecord, benchmark: str, until: int) -> None:
+    def _goal(self, record: HostRecord) -> Goal | None:
+        """How far the host may go; looked at anew when it has done what was granted and its journal has told all of it."""
+        if self._start.firm:
+            return self._start
+        if not record.met or record.busy or record.behind:
+            return None
+        if record.goal_of != record.done:
+            record.goal, record.goal_of = goal(self.spec, record.history.standings()), dict(record.done)
+            self._tell_goal(record, record.goal)
+        return record.goal
+
+    def _tell_goal(self, record: HostRecord, found: Goal) -> None:
+        self.tell("goal", host=record.host.name, until=found.until, open=not found.final)
+        self._tell_stops(record, found)
+
+    def _tell_stops(self, record: HostRecord, found: Goal) -> None:
+        """Each once, also over several conductors."""
         name = record.host.name
-        for block in range(record.done.get(benchmark, 0), until):
-            self.tell(
-                "block",
-                host=name,
-                benchmark=benchmark,
-                block=block,
-                warmup=block < self._warmups.get(benchmark, 0),
-                seconds=record.tally.block_seconds(benchmark, block),
-            )
-        record.done[benchmark] = max(until, record.done.get(benchmark, 0))
+        for benchmark, halt in found.halts.items():
+            if (name, benchmark) not in self._told:
+                self._told.add((name, benchmark))
+                counted = max(0, found.until[benchmark] - self._warmups[benchmark])
+                fields = {"benchmark": benchmark, "reason": halt.reason, "reached": halt.reached}
+                self.tell("stop", host=name, **fields, blocks=counted)
+
+    def _tell_block(self, record: HostRecord, benchmark: str, block: int) -> None:
+        self.tell(
+            "block",
+            host=record.host.name,
+            benchmark=benchmark,
+            block=block,
+            warmup=block < self._warmups[benchmark],
+            seconds=record.tally.block_seconds(benchmark, block),
+            so_far=self._so_far(record, benchmark),
+        )
+
+    def _so_far(self, record: HostRecord, benchmark: str) -> Mapping[str, Any] | None:
+        metric = self._primaries.get(benchmark)
+        if metric is None:
+            return None
+        return so_far(metric, self.spec.baseline, record.history.standing(benchmark))
 
     def _tell_record(self, record: HostRecord, entry: Mapping[str, Any]) -> None:
         if entry["type"] == "trial":
@@ -256,3 +323,10 @@ class Board:
     def _touch(self) -> None:
         self.dirty = True
         self.changed.notify_all()
+
+
+def _stops_told(events: Path) -> set[tuple[str, str]]:
+    """Host and benchmark of what earlier conductors have told."""
+    return {
+        (event["host"], event["benchmark"]) for event in read_events(events)[0] if event["type"] == "stop"
+    }

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from orchestrator.model.errors import LabctlError
 from orchestrator.model.run import RunSpec, RunStatus
 from orchestrator.runs.board import Board, RunFiles
 from orchestrator.runs.session import HostWorker, Patience, Reach
+from remote_agent.contract.benchmark import Metric
 
 TICK = 0.25
 """Seconds between two looks at the cancel file; state.json is written at most once in four."""
@@ -26,14 +27,16 @@ def conduct(
     reach: Reach,
     digest: Callable[[], None],
     patience: Patience | None = None,
+    primaries: Mapping[str, Metric] | None = None,
 ) -> int:
     """Execute the run to its end and give its exit code. The caller holds the run's lock.
 
+    ``primaries``: each benchmark's primary metric, for stopping rules and estimates so far.
     ``digest`` makes samples and estimates of the journals; where it fails, the run is complete all the same, and says so.
     """
     patience = patience or Patience()
     resumed = files.events.exists()
-    board = Board(spec, files, patience.settle)
+    board = Board(spec, files, patience.settle, primaries)
     board.tell("conductor", pid=os.getpid(), resumed=resumed)
     if files.cancel.exists():
         board.cancel()

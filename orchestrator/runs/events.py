@@ -6,7 +6,12 @@ Every event has ``type`` and ``time`` (UTC, ISO 8601). Counts are totals so far,
     conductor  pid, resumed                                         a conductor has taken the run
     phase      host, phase, message                                 what a host is at (`Phase`); message may be empty
     trial      host, benchmark, block, combination, status, reason, leaks, trials, failed, leaked
-    block      host, benchmark, block, warmup, seconds              a block is done; seconds on the host's clock, or null
+    block      host, benchmark, block, warmup, seconds, so_far      a block is done; seconds on the host's clock, or null;
+                                                                    so_far: the estimate (`sofar.so_far`), or null
+    goal       host, until {benchmark: blocks}, open                where a stopping rule decides: how far the host may go now;
+                                                                    open: more may follow
+    stop       host, benchmark, reason, reached, blocks             a benchmark has enough counted blocks (`StopReason`);
+                                                                    reached: the widest half-width as a share, or null
     note       host (or null), level ("info" | "warning"), message, hint
     end        status, exit_code, message                           nothing comes behind it
 """

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose turn is it? Hosts that share a machine are neighbours, and a neighbour is noise: they execute block by block, one
-host at a time. A host that is alone on its machine gets everything at once, so that it never waits for the controller.
+host at a time. A host that is alone on its machine gets everything that its goal allows at once, so that it never waits for
+the controller but where the stopping rule has to look at results first.
 
 Pure: what is asked and how far each host is go in, the next grant comes out. So a conductor that was killed
 and started again decides as the one before it would have.
@@ -11,19 +12,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.model.run import BenchmarkPlan
+from orchestrator.model.stopping import Goal
 
 
 @dataclass(frozen=True, slots=True)
 class HostProgress:
     """How far one host is. ``granted`` and ``done``: benchmark to the number of blocks.
 
+    ``goal``: how far it may go; None: not known before its journal is read as far as it is done.
     ``met``: has been heard of since this conductor began; before that it may be doing anything.
     ``reachable``: connected now. ``finished``: complete, failed or cancelled; it takes no more turns.
     ``closed``: it has been told that nothing more will come.
     """
 
     name: str
+    goal: Goal | None
     granted: Mapping[str, int] = field(default_factory=dict)
     done: Mapping[str, int] = field(default_factory=dict)
     met: bool = True
@@ -46,40 +49,51 @@ class Grant:
     last: bool
 
 
-def totals(benchmarks: Sequence[BenchmarkPlan]) -> dict[str, int]:
-    """Each benchmark's number of blocks, warm-up ones included, in the order of execution."""
-    return {plan.name: plan.warmup + plan.blocks for plan in benchmarks}
-
-
-def next_grant(benchmarks: Sequence[BenchmarkPlan], machine: Sequence[HostProgress]) -> Grant | None:
+def next_grant(machine: Sequence[HostProgress]) -> Grant | None:
     """The next grant on one machine, whose hosts are given in the run's order. None: nothing to grant now.
 
     Of hosts that share it, the one that is furthest behind has the turn; nobody gets one while another may be
     executing, reachable or not. A host without connection only loses turns that it would have had meanwhile.
     """
-    wanted = totals(benchmarks)
     live = [host for host in machine if not host.finished]
     if len(live) == 1:
-        host = live[0]
-        return Grant(host.name, wanted, last=True) if host.reachable and not host.closed else None
+        return _everything(live[0])
     if any(host.busy for host in live):
         return None
-    waiting = [host for host in live if host.reachable and not host.closed]
-    turn = min(waiting, key=lambda host: _position(wanted, host), default=None)
-    return _one_block(wanted, turn) if turn else None
+    waiting = [(host.goal, host) for host in live if host.goal is not None and _due(host.goal, host)]
+    turn = min(waiting, key=lambda item: _position(*item), default=None)
+    return _one_block(*turn) if turn else None
 
 
-def _position(wanted: Mapping[str, int], host: HostProgress) -> tuple[int, int]:
+def _due(goal: Goal, host: HostProgress) -> bool:
+    """Is there a block for it, or the word that there will be no more?"""
+    more = _position(goal, host)[0] < len(goal.until)
+    return host.reachable and not host.closed and (more or goal.final)
+
+
+def _everything(host: HostProgress) -> Grant | None:
+    """For a host that is alone. While it executes, only what no result can change is granted again: it might have got lost."""
+    goal = host.goal
+    if goal is None or not host.reachable or host.closed or (host.busy and not goal.firm):
+        return None
+    until = {name: max(count, host.granted.get(name, 0)) for name, count in goal.until.items()}
+    if not goal.final and all(count <= host.granted.get(name, 0) for name, count in until.items()):
+        return None
+    return Grant(host.name, until, last=goal.final)
+
+
+def _position(goal: Goal, host: HostProgress) -> tuple[int, int]:
     """The place of the host's next block: benchmark, block. Hosts at the same place keep their order."""
-    for index, (name, total) in enumerate(wanted.items()):
-        if host.granted.get(name, 0) < total:
+    for index, (name, until) in enumerate(goal.until.items()):
+        if host.granted.get(name, 0) < until:
             return index, host.granted.get(name, 0)
-    return len(wanted), 0
+    return len(goal.until), 0
 
 
-def _one_block(wanted: Mapping[str, int], host: HostProgress) -> Grant:
-    until = {name: min(host.granted.get(name, 0), total) for name, total in wanted.items()}
-    index, block = _position(wanted, host)
-    if index < len(wanted):
-        until[list(wanted)[index]] = block + 1
-    return Grant(host.name, until, last=until == dict(wanted))
+def _one_block(goal: Goal, host: HostProgress) -> Grant:
+    until = {name: host.granted.get(name, 0) for name in goal.until}
+    index, block = _position(goal, host)
+    if index < len(until):
+        until[list(until)[index]] = block + 1
+    done = all(until[name] >= count for name, count in goal.until.items())
+    return Grant(host.name, until, last=goal.final and done)

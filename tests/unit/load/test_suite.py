@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.load.suite import find_suite, list_suites, load_suite
 from orchestrator.model.errors import ConfigError, UsageError
-from orchestrator.model.run import BenchmarkPlan, Suite
+from orchestrator.model.run import BenchmarkPlan, Profile, Suite
 from remote_agent.benchmarks import registry
 from remote_agent.contract.benchmark import Benchmark
 
@@ -90,10 +90,91 @@ def test_a_member_of_a_family_is_found_by_its_full_name(tmp_path: Path) -> None:
     ]
 
 
+def test_a_precision_target_goes_up_to_60_blocks_and_each_benchmark_may_have_its_own_rule(
+    tmp_path: Path,
+) -> None:
+    text = (
+        f"{HEAD}precision: 3%\nbudget: 30m\nfilter: [operations, scalability]\nbenchmarks:\n"
+        "  scalability.runtime.5: {blocks: 6}\n  scalability.runtime.10: {precision: 0.1, budget: 90s}\n"
+    )
+    suite = _load(tmp_path, text)
+    assert suite.budget == 1800
+    assert [(plan.blocks, plan.precision, plan.budget) for plan in suite.benchmarks] == [
+        (60, 0.03, None),
+        (6, None, None),
+        (60, 0.1, 90),
+        (60, 0.03, None),
+    ]
+
+
+def test_one_benchmark_may_have_a_target_among_fixed_counts(tmp_path: Path) -> None:
+    text = f"{HEAD}runs: 7\nfilter: [scalability.runtime.5]\nbenchmarks: {{scalability.runtime.10: {{precision: 5%}}}}\n"
+    plans = _load(tmp_path, text).benchmarks
+    assert [(plan.blocks, plan.precision) for plan in plans] == [(7, None), (60, 0.05)]
+
+
+SIZED = (
+    Benchmark(
+        "performance.cpu.time", "", "total", (), lambda bench: None,
+        params={"primes": 20000, "threads": 1, "scale": 1}, quick={"primes": 2000, "scale": 5},
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "typed", "profile", "params"),
+    [
+        ("", None, "thesis", {}),
+        ("profile: thesis\n", None, "thesis", {}),
+        ("profile: quick\n", None, "quick", {"primes": 2000, "scale": 5}),
+        ("", Profile.QUICK, "quick", {"primes": 2000, "scale": 5}),
+        ("profile: quick\n", Profile.THESIS, "thesis", {}),
+        ("profile: quick\nscale: 3\n", None, "quick", {"primes": 2000, "scale": 3}),
+        (
+            "profile: quick\nbenchmarks: {performance.cpu.time: {params: {primes: 7, threads: 2}}}\n",
+            None,
+            "quick",
+            {"primes": 7, "scale": 5, "threads": 2},
+        ),
+    ],
+)
+def test_a_profile_sets_the_size_of_the_work_and_what_is_explicit_goes_before_it(
+    tmp_path: Path, more: str, typed: Profile | None, profile: str, params: dict[str, int]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{HEAD}filter: [performance]\n{more}")
+    suite = load_suite(path, SIZED, profile=typed)
+    assert suite.profile == profile
+    assert suite.benchmarks[0].params == params
+
+
 @pytest.mark.parametrize(
     ("text", "place", "says"),
     [
         ("- a\n", ":1:1", "mapping"),
+        (f"{HEAD}filter: [operations]\nruns: 3\nprecision: 3%\n", ":5:1: precision", "exclude each other"),
+        (
+            f"{HEAD}filter: [operations]\nprecision: 3\n",
+            ":4:12: precision",
+            "'3' is no share; write 3% or 0.03",
+        ),
+        (f"{HEAD}filter: [operations]\nbudget: 3m\n", ":4:1: budget", "needs a precision target"),
+        (f"{HEAD}filter: [operations]\nprecision: 3%\nbudget: 30\n", ":5:9: budget", "with its unit"),
+        (
+            f"{HEAD}filter: [operations]\nprofile: fast\n",
+            ":4:10: profile",
+            "'fast' is neither thesis nor quick",
+        ),
+        (
+            f"{HEAD}benchmarks:\n  scalability.runtime.5: {{blocks: 3, precision: 3%}}\n",
+            ":4:38: benchmarks.scalability.runtime.5.precision",
+            "exclude each other",
+        ),
+        (
+            f"{HEAD}benchmarks:\n  scalability.runtime.5: {{blocks: 3, budget: 3m}}\n",
+            ":4:38: benchmarks.scalability.runtime.5.budget",
+            "needs a precision target",
+        ),
         (f"{HEAD}", ":1:1", "selects no benchmark"),
         ("cri: [containerd]\nfilter: [operations]\n", ":1:1: oci", "Field required"),
         (f"{HEAD}filter: ['.5']\n", ":3:10: filter[0]", "'.5' selects no benchmark"),
@@ -150,3 +231,10 @@ def test_the_suites_that_labctl_brings_are_valid(path: Path) -> None:
     assert suite.description
     assert suite.baseline == "containerd/runc"
     assert all(plan.blocks >= 6 for plan in suite.benchmarks)
+
+
+@pytest.mark.parametrize("benchmark", registry.catalogue(), ids=lambda benchmark: benchmark.name)
+def test_what_the_profile_quick_sets_is_a_parameter_of_the_same_type(benchmark: Benchmark) -> None:
+    assert {key: type(value) for key, value in benchmark.quick.items()} == {
+        key: type(benchmark.params[key]) for key in benchmark.quick
+    }

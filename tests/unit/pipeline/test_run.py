@@ -11,11 +11,15 @@ from typing import Any
 import pytest
 
 from orchestrator.model.errors import ConfigError, RunError, UsageError
-from orchestrator.model.run import BenchmarkPlan, RunHost, RunState, RunStatus
+from orchestrator.model.run import BenchmarkPlan, RunHost, RunSpec, RunState, RunStatus
 from orchestrator.pipeline import run as pipeline
 from orchestrator.pipeline.run import Wanted, cancel_run, plan_run, resume_run, suite_folders
 from orchestrator.results.store import RunStore
+from orchestrator.runs.agent import run_message
 from orchestrator.runs.process import owning
+from remote_agent.agent.schedule import OpenBlock, Progress, next_step
+from remote_agent.agent.spec import RunSpec as AgentSpec
+from remote_agent.agent.store import Grants
 
 NOW = datetime(2026, 11, 23, 22, 45, 1, tzinfo=UTC)
 INVENTORY = """\
@@ -64,9 +68,59 @@ def test_what_is_typed_goes_before_the_suite(tmp_path: Path, wanted: Wanted) -> 
     assert {plan.blocks for plan in spec.benchmarks} == {3}
 
 
+def test_a_target_that_is_typed_holds_for_every_benchmark(tmp_path: Path, wanted: Wanted) -> None:
+    spec = plan_run(replace(wanted, precision=0.03, budget=600.0), [tmp_path], NOW)
+    assert spec.budget == 600
+    assert {(plan.blocks, plan.precision, plan.budget) for plan in spec.benchmarks} == {(60, 0.03, None)}
+
+
+RULED = "precision: 5%\nbudget: 10m\nbenchmarks: {scalability.runtime.5: {budget: 1m}}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "plans", "budget"),
+    [
+        ({}, [(60, 0.05, None), (60, 0.05, 60)], 600),
+        ({"runs": 9}, [(9, None, None), (9, None, None)], None),
+        ({"budget": 30.0}, [(60, 0.05, None), (60, 0.05, None)], 30),
+        ({"precision": 0.1}, [(60, 0.1, None), (60, 0.1, 60)], 600),
+    ],
+)
+def test_what_is_typed_goes_before_the_suites_rule(
+    tmp_path: Path, wanted: Wanted, typed: dict[str, Any], plans: list[Any], budget: float | None
+) -> None:
+    (tmp_path / "mine.yaml").write_text(SUITE.replace("runs: 7\n", RULED))
+    spec = plan_run(replace(wanted, **typed), [tmp_path], NOW)
+    assert [(plan.blocks, plan.precision, plan.budget) for plan in spec.benchmarks] == plans
+    assert spec.budget == budget
+
+
+def test_the_same_seed_hosts_and_suite_give_the_same_orders(tmp_path: Path, wanted: Wanted) -> None:
+    """Through the message that the conductor sends, into the agent's own schedule."""
+    orders = [_orders(plan_run(replace(wanted, seed=seed), [tmp_path], NOW)) for seed in (7, 7, 8)]
+    assert orders[0] == orders[1]
+    assert orders[0] != orders[2]
+    assert len(orders[0]) == 3 * 2 * 8
+    assert len(set(orders[0].values())) == 2, "both orders of two combinations occur"
+
+
+def _orders(spec: RunSpec) -> dict[tuple[str, str, int], tuple[str, ...]]:
+    found = {}
+    for host in spec.hosts:
+        told = AgentSpec.from_message(run_message(spec, host.name, {"containerd": "/run/c.sock"}))
+        grants, progress = Grants({plan.name: 8 for plan in spec.benchmarks}, last=True), Progress()
+        while isinstance(step := next_step(told, grants, progress), OpenBlock):
+            found[host.name, step.benchmark, step.block] = step.order
+            progress.closed.add((step.benchmark, step.block))
+    return found
+
+
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
+        ({"runs": 3, "precision": 0.03}, UsageError, "--runs and --precision exclude each other"),
+        ({"budget": 30.0}, UsageError, "--budget needs a precision target. Add --precision 3%"),
+        ({"runs": 3, "budget": 30.0}, UsageError, "--budget needs a precision target"),
         ({"suite": "nosuch"}, UsageError, "no suite named 'nosuch'. Suites: mine"),
         ({"baseline": "crio/runc"}, UsageError, "It has: containerd/runc, containerd/crun"),
         ({"limit": "h9"}, UsageError, "h9"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ class FakeAgent(pb_grpc.AgentServicer):
         self.trial_seconds = trial_seconds
         self.checks: list[pb.Check] = []
         self.failing: set[str] = set()
+        self.value: Callable[[str, int, str], float] = lambda benchmark, block, combination: 0.1
+        """Benchmark, block and combination to the value of the metric `Total`."""
         self.spans: list[tuple[float, float]] = []
         self.starts = 0
         self.break_streams = threading.Event()
@@ -193,6 +195,16 @@ class FakeAgent(pb_grpc.AgentServicer):
                     attempt=1,
                     status="failed" if failed else "ok",
                     reason="no" if failed else None,
+                    samples=[]
+                    if failed
+                    else [
+                        {
+                            "metric": "Total",
+                            "value": self.value(benchmark, block, combination),
+                            "unit": "s",
+                            "item": None,
+                        }
+                    ],
                     leaks=[],
                     start_ns=start,
                     elapsed_ns=time.monotonic_ns() - start,

@@ -290,11 +290,15 @@ def test_a_killed_conductor_is_taken_up_and_nothing_is_lost_or_done_twice(
         str(folder.path),
         str(tmp_path),
     ]
-    for _ in range(kills):
+    for killed in range(kills):
         process = subprocess.Popen(command)
         before = agents["a"].journal.stat().st_size if agents["a"].journal.exists() else 0
         deadline = time.monotonic() + 20
-        while not agents["a"].journal.exists() or agents["a"].journal.stat().st_size < before + 300:
+        while (
+            _conductors(folder) <= killed
+            or not agents["a"].journal.exists()
+            or agents["a"].journal.stat().st_size < before + 300
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert owned(folder.lock)
@@ -308,6 +312,11 @@ def test_a_killed_conductor_is_taken_up_and_nothing_is_lost_or_done_twice(
     assert not _overlap(agents["a"].spans, agents["b"].spans)
     events, _ = read_events(folder.events)
     assert [event["resumed"] for event in events if event["type"] == "conductor"] == [False] + [True] * kills
+
+
+def _conductors(folder: RunFolder) -> int:
+    """So many have begun."""
+    return sum(event["type"] == "conductor" for event in read_events(folder.events)[0])
 
 
 def test_a_second_conductor_leaves_the_run_alone(

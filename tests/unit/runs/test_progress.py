@@ -35,7 +35,7 @@ def test_counts_are_those_of_the_last_event(spec: RunSpec) -> None:
         2,
         {"operations.x.y": 2},
     )
-    assert view.trials_wanted == 8
+    assert view.trials_wanted(host) == 8
     assert view.elapsed(datetime.fromisoformat("2026-11-23T22:46:00+00:00")) == 60
 
 

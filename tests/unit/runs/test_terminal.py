@@ -69,6 +69,13 @@ def test_attach_starts_a_conductor_follows_and_gives_the_runs_exit_code(
     assert "Complete: 24 trials" in capsys.readouterr().out
 
 
+def test_run_resume_takes_a_run_up_also_without_following_it(folder: RunFolder, capsys: Capture) -> None:
+    assert labctl(["run", "--resume", folder.id[:12], "--detach"]) == 0
+    assert capsys.readouterr().out.strip() == folder.id
+    assert labctl(["run", "--resume", folder.id]) == 0
+    assert "Complete: 24 trials, 0 failed" in capsys.readouterr().out
+
+
 def test_attach_json_prints_json_alone(folder: RunFolder, capsys: Capture) -> None:
     assert labctl(["attach", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -189,6 +196,16 @@ def test_fetch_leaves_a_run_that_is_under_way_alone(
         (["--suite", "demo", "--limit", "h9"], "h9"),
         (["--suite", "demo", "--baseline", "crio/runc"], "The baseline 'crio/runc'"),
         (["--suite", "demo", "--runs", "0"], "--runs"),
+        ([], "Name a suite"),
+        (
+            ["--suite", "demo", "--runs", "3", "--precision", "3%"],
+            "--runs and --precision exclude each other",
+        ),
+        (["--suite", "demo", "--precision", "3"], "'3' is no share; write 3% or 0.03"),
+        (["--suite", "demo", "--budget", "30m"], "--budget needs a precision target"),
+        (["--suite", "demo", "--precision", "3%", "--budget", "30"], "write it with its unit"),
+        (["--suite", "demo", "--profile", "slow"], "--profile"),
+        (["--resume", "x", "--suite", "demo", "--runs", "3"], "leave --suite, --runs out"),
     ],
 )
 def test_what_is_typed_wrong_is_one_sentence_and_starts_nothing(
@@ -215,7 +232,16 @@ def test_a_dry_run_says_what_would_be_executed_and_starts_nothing(tmp_path: Path
         str(tmp_path / "runs"),
     ]
     assert labctl([*words, "--dry-run"]) == 0
-    assert "36 trials a host, 36 in all" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "36 trials a host, 36 in all" in said
+    assert "profile thesis" in said
+    assert "Expected duration: unknown until it was run once." in said
+    assert labctl([*words, "--dry-run", "--precision", "3%", "--budget", "30m", "--profile", "quick"]) == 0
+    said = capsys.readouterr().out
+    assert "15 to 60 blocks after 1 warm-up, until every interval is within 3 %" in said
+    assert "Budget: 30 min of work a host" in said
+    assert "At most 244 trials a host" in said
+    assert "profile quick" in said
     assert labctl([*words, "--dry-run", "--json", "--seed", "5"]) == 0
     assert json.loads(capsys.readouterr().out)["seed"] == 5
     assert not (tmp_path / "runs").exists()
