@@ -20,6 +20,9 @@ A name that a filter gives in full may also be one of a family that the catalogu
 
 A filter is anchored at the parts of a name: it must match the whole name, or the whole of its first parts. So ``scalability``
 and ``scalability.runtime`` select all of theirs, ``.*\\.5`` selects ``scalability.runtime.5`` and not ``scalability.runtime.50``.
+(Touchstone takes a filter as the beginning of a name's text, so that there ``scalability.runtime.5`` selects ``.50`` too, and
+keeps of several filters what all of them select; here each adds its own. The files that come with it have one filter each, of
+whole parts, and select the same here. One filter may stand without a list, as the thesis prints it.)
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from orchestrator.load.document import Document, load_document, validate
 from orchestrator.model.errors import UsageError
@@ -44,6 +47,10 @@ _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 _Names = Annotated[list[_Name], Field(min_length=1)]
 _Count = Annotated[int, Field(ge=1)]
 _Warmup = Annotated[int, Field(ge=0)]
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
 class _Strict(BaseModel):
@@ -59,7 +66,7 @@ class _BenchmarkEntry(_Strict):
 class _SuiteFile(_Strict):
     cri: _Names
     oci: _Names
-    filter: list[str] = Field(default_factory=list)
+    filter: Annotated[list[str], BeforeValidator(_listed)] = Field(default_factory=list)
     runs: _Count = DEFAULT_BLOCKS
     scale: _Count | None = None
     output: str | None = None
