@@ -54,19 +54,21 @@ class Suite:
 class RunHost:
     """A host of a run, and the machine it stands on.
 
-    ``provenance`` is what it ran (results/provenance.py): {} until its journal has told it.
+    ``provenance`` is what it ran (results/provenance.py): {} until its journal has told it. ``imported`` names the tool whose
+    result stands in for a journal, "" where labctl measured: no block of that host pairs anything.
     """
 
     name: str
     machine: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    imported: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """run.json: what was decided, before the first trial; only its hosts' provenance is added, from their journals.
 
-    ``created`` is UTC, ISO 8601.
+    ``created`` is UTC, ISO 8601. ``runs`` are the ids of the runs that a report joins, () for a run of its own.
     """
 
     id: str
@@ -80,6 +82,7 @@ class RunSpec:
     baseline: str
     labctl_version: str
     schema: int = SCHEMA
+    runs: tuple[str, ...] = ()
 
 
 class RunStatus(StrEnum):
