@@ -11,7 +11,9 @@ from orchestrator.cli.examples import examples
 from orchestrator.cli.runs import root_option
 
 
-@click.group("import")
+@click.group(
+    "import", epilog=examples("labctl import touchstone operations.json --host server1", "labctl report")
+)
 def import_command() -> None:
     """Take another tool's results into a run, so that `labctl report` shows them."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.model.estimates import Contaminant, Contamination, Notice
 from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import HostRecord, TrialCount
-from orchestrator.results.facts import differing, flat
+from orchestrator.results.facts import changed, differing, flat
 from orchestrator.results.provenance import provenance
 
 MOST_STEAL, MOST_LOAD = 0.01, 0.2
@@ -145,9 +145,9 @@ def _changed(host: HostRecord) -> Iterator[Notice]:
     before, after = flat(host.facts), flat(host.facts_after)
     if not before or not after:
         return
-    names = differing([before, after], hosts=False)
+    names = changed(before, after)
     if names:
-        shown = "; ".join(_change(name, before[name], after[name]) for name in names[:MOST_NAMED])
+        shown = "; ".join(_change(name, before, after) for name in names[:MOST_NAMED])
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         when = (
             "during the run" if host.runs == 1 else f"between the first and the last of its {host.runs} runs"
@@ -159,8 +159,9 @@ def _changed(host: HostRecord) -> Iterator[Notice]:
         )
 
 
-def _change(name: str, before: str, after: str) -> str:
-    return f"{name} ({before}, then {after})" if len(before) + len(after) <= 60 else name
+def _change(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    was, has = before.get(name, "not there"), after.get(name, "not there")
+    return f"{name} ({was}, then {has})" if len(was) + len(has) <= 60 else name
 
 
 def _settings(host: HostRecord) -> Iterator[Notice]:
