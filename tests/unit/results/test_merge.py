@@ -135,10 +135,11 @@ def test_a_sample_without_a_number_is_refused(folder: Path, value: object) -> No
 def test_a_value_of_a_trial_that_did_not_succeed_counts_nowhere(folder: Path) -> None:
     lines = [json.loads(line) for line in RunFolder(folder).journal("h1").read_text().splitlines()]
     failed = next(i for i, record in enumerate(lines) if record.get("status") == "failed")
-    floor = {"metric": "Floor", "value": 0.001, "unit": "s", "item": None}
-    change(folder, "h1", failed, samples=[floor])
+    values = [{"metric": name, "value": 7.0, "unit": "s", "item": None} for name in ("Floor", "CreateAndRun")]
+    change(folder, "h1", failed, samples=values)
     merged(folder)
-    assert not [one for one in read_series(folder) if one.metric == "Floor"]
+    found = read_series(folder)
+    assert not [one for one in found if one.metric == "Floor" or 7.0 in one.values]
 
 
 def test_the_same_trial_twice_is_refused(folder: Path) -> None:
