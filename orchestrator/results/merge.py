@@ -105,7 +105,11 @@ def merge(folder: Path, spec: RunSpec, parts: Sequence[Part] = ()) -> Told:
                 f"{folder}: no host of run {spec.id} has a journal here.",
                 f"`labctl fetch {spec.id}` pulls them.",
             )
-        redone = _write(folder, journals, scratch)
+        try:
+            redone = _write(folder, journals, scratch)
+        except (OSError, duckdb.Error) as error:
+            first = str(error).splitlines()[0]
+            raise ResultError(f"{folder}: {SAMPLES} and {TRIALS} cannot be written: {first}.") from error
     return Told(tuple(_host(host, journals) for host in spec.hosts), tuple(_blocks(journals, redone)))
 
 

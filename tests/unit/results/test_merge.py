@@ -188,3 +188,9 @@ def test_csv_has_a_header_and_every_sample(folder: Path) -> None:
     lines = list(csv_lines(folder))
     assert lines[0].startswith("run,host,machine,benchmark,block,position,combination")
     assert len(lines) == rows_of(f"SELECT count(*) FROM '{folder / SAMPLES}'")[0][0] + 1
+
+
+def test_what_cannot_be_written_is_said_in_a_sentence(folder: Path) -> None:
+    (folder / SAMPLES).mkdir()
+    with pytest.raises(ResultError, match=r"samples\.parquet and trials\.parquet cannot be written"):
+        merged(folder)
