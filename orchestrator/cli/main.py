@@ -38,6 +38,7 @@ VERBS = (
     Verb("cancel", "cancel", "End a run, and clean up on its hosts."),
     Verb("fetch", "fetch", "Pull the journals of a run from its hosts."),
     Verb("report", "report", "Say what a run showed: terminal and self-contained HTML."),
+    Verb("import", "importing", "Take another tool's results into a run: touchstone FILE."),
     Verb("clean", "clean", "Take what runs left behind, or with --purge everything, off hosts."),
     Verb("conduct", "run", "Own a run (started by `labctl run` and `labctl attach`).", hidden=True),
 )

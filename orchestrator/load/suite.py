@@ -24,6 +24,9 @@ A name that a filter gives in full may also be one of a family that the catalogu
 
 A filter is anchored at the parts of a name: it must match the whole name, or the whole of its first parts. So ``scalability``
 and ``scalability.runtime`` select all of theirs, ``.*\\.5`` selects ``scalability.runtime.5`` and not ``scalability.runtime.50``.
+(Touchstone takes a filter as the beginning of a name's text, so that there ``scalability.runtime.5`` selects ``.50`` too, and
+keeps of several filters what all of them select; here each adds its own. The files that come with it have one filter each, of
+whole parts, and select the same here. One filter may stand without a list, as the thesis prints it.)
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from orchestrator.load.document import Document, KeyPath, load_document, validate
 from orchestrator.load.quantity import share, time_span
@@ -54,6 +57,10 @@ _Quantity = str | int | float
 _PROFILES = {profile.value: profile for profile in Profile}
 
 
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -69,7 +76,7 @@ class _BenchmarkEntry(_Strict):
 class _SuiteFile(_Strict):
     cri: _Names
     oci: _Names
-    filter: list[str] = Field(default_factory=list)
+    filter: Annotated[list[str], BeforeValidator(_listed)] = Field(default_factory=list)
     runs: _Count | None = None
     scale: _Count | None = None
     output: str | None = None

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from orchestrator.model.interval import Interval
 from orchestrator.model.samples import HostRecord, TrialCount
 from orchestrator.model.stopping import StopReason
 from orchestrator.model.verdict import Verdict
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,68 @@ class Fleet:
     reason: str | None
 
 
+class Contaminant(StrEnum):
+    """What speaks against a block (`orchestrator.results.contamination` has the rules and their limits)."""
+
+    STEAL = "steal"
+    THROTTLING = "throttling"
+    FOREIGN_CPU = "foreign CPU time"
+    CPU_PRESSURE = "CPU pressure"
+    MEMORY_PRESSURE = "memory pressure"
+    IO_PRESSURE = "I/O pressure"
+    REDONE = "redone trial"
+    INTERRUPTED = "interrupted"
+    CLOCK = "clock step"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """``value`` and the ``limit`` that it is beyond, in the unit that ``sentence`` says; ``sentence`` has no full stop."""
+
+    kind: Contaminant
+    value: float
+    limit: float
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlaggedBlock:
+    """``block`` is its number in its run, ``number`` the one in the samples' series, over all runs of the host."""
+
+    run: str
+    host: str
+    benchmark: str
+    block: int
+    number: int
+    warmup: bool
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A verdict that is another one without the flagged blocks: both sentences."""
+
+    host: str
+    with_all: str
+    without_flagged: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contamination:
+    """The other view: what the estimates were without the flagged blocks. No claim rests on it.
+
+    ``cells`` are those of a host and benchmark with a flagged counted block; ``pairs`` and ``verdicts`` all of a host that has
+    one (p is adjusted over a host's family). What is not here is as in the estimates. ``counted`` blocks are those without warm-up.
+    """
+
+    flagged: tuple[FlaggedBlock, ...]
+    counted: int
+    cells: tuple[Cell, ...]
+    pairs: tuple[Pair, ...]
+    verdicts: tuple[Verdict, ...]
+    changes: tuple[Change, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A warning as data: what was seen, where (None: the run), and what to do about it."""
@@ -164,7 +227,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """All of it. ``sources`` maps each file that went in, relative to the run's folder, to its sha256."""
+    """All of it, from all blocks. ``sources`` maps each file that went in, relative to the run's folder, to its sha256.
+
+    ``contamination`` is what they were without the flagged blocks, None where no block is flagged.
+    """
 
     run: str
     settings: Settings
@@ -179,6 +245,7 @@ class Estimates:
     fleet_sentence: str
     verdicts: tuple[Verdict, ...]
     notices: tuple[Notice, ...]
+    contamination: Contamination | None = None
     schema: int = SCHEMA
     knees: tuple[CurveKnee, ...] = ()
     stops: tuple[Stop, ...] = ()

@@ -69,12 +69,14 @@ class Suite:
 class RunHost:
     """A host of a run, and the machine it stands on.
 
-    ``provenance`` is what it ran (results/provenance.py): {} until its journal has told it.
+    ``provenance`` is what it ran (results/provenance.py): {} until its journal has told it. ``imported`` names the tool whose
+    result stands in for a journal, "" where labctl measured: no block of that host pairs anything.
     """
 
     name: str
     machine: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    imported: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class RunSpec:
 
     ``created`` is UTC, ISO 8601. ``profile`` is noted for readers: the benchmarks' ``params`` are resolved already.
     ``budget``: seconds of work on each host that its benchmarks with a precision target share.
+    ``runs`` are the ids of the runs that a report joins, () for a run of its own.
     """
 
     id: str
@@ -98,6 +101,7 @@ class RunSpec:
     schema: int = SCHEMA
     profile: Profile = Profile.THESIS
     budget: float | None = None
+    runs: tuple[str, ...] = ()
 
 
 class RunStatus(StrEnum):

@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a run's journals to what they say: merge, estimate, draw."""
+"""From journals to what they say: merge, estimate, draw. Of one run, or of several that a report joins."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.model.estimates import Estimates
+from orchestrator.model.errors import ResultError
+from orchestrator.model.estimates import Estimates, Stop
 from orchestrator.model.run import RunSpec
+from orchestrator.model.samples import Series
 from orchestrator.report.html import render_html
 from orchestrator.report.svg import Paint, render
 from orchestrator.report.view import Report
 from orchestrator.results import estimates as store
 from orchestrator.results.analysis import Merged, estimate
 from orchestrator.results.files import write_text
-from orchestrator.results.merge import SAMPLES, merge
+from orchestrator.results.joining import Joined, join, remarks
+from orchestrator.results.merge import SAMPLES, Part, Told, merge
 from orchestrator.results.provenance import with_provenance
 from orchestrator.results.stops import read_standings, stops
 from orchestrator.results.store import RunFolder
@@ -25,6 +28,7 @@ from remote_agent.benchmarks.registry import find
 from remote_agent.contract.benchmark import Benchmark, Metric
 
 HTML = "report.html"
+JOINED = "joined"
 
 
 def digest(folder: Path) -> None:
@@ -33,28 +37,55 @@ def digest(folder: Path) -> None:
     What the hosts ran is noted in run.json. Raises ResultError.
     """
     run = RunFolder(folder)
-    spec, sources = run.read_spec(), store.fingerprint(folder)
-    hosts = merge(folder, spec)
-    told = with_provenance(spec, hosts)
-    if told != spec:
-        run.write_spec(told)
-        sources = {**sources, run.run_json.name: store.fingerprint(folder)[run.run_json.name]}
-    series, known = read_series(folder), catalogue(told)
-    made = estimate(told, Merged(series, read_counts(folder), hosts, sources), known)
-    ends = stops(told, read_standings(folder, told, series, primaries(known)))
-    store.save(folder, replace(made, stops=ends))
+    spec = run.read_spec()
+    sources = store.fingerprint(folder)
+    told = merge(folder, spec)
+    _estimate(run, spec, told, sources)
 
 
-def digested(folder: Path) -> Estimates:
-    """The estimates of the run; made now if they are missing, or not of these journals. Raises ResultError."""
-    if not _is_current(folder):
-        digest(folder)
-    return store.load(folder)
+def digest_joined(folders: Sequence[Path]) -> Path:
+    """The same of several runs as one, into a folder of its own beside them; gives it. Raises ResultError, UsageError.
+
+    Nothing is done where it is there already, of these journals.
+    """
+    specs = {folder: RunFolder(folder).read_spec() for folder in folders}
+    joined = join(list(specs.values()))
+    folder = folders[0].parent / JOINED / joined.spec.id
+    if _is_current(folder, folders):
+        return folder
+    _make(folder)
+    run = RunFolder(folder)
+    run.write_spec(joined.spec)
+    sources = store.fingerprint(folder, folders)
+    told = merge(
+        folder, joined.spec, [Part(part, spec, joined.names[spec.id]) for part, spec in specs.items()]
+    )
+    _estimate(run, joined.spec, told, sources, joined, list(specs.values()))
+    return folder
 
 
-def report(folder: Path) -> Report:
-    """All that a report of the run is drawn from. Raises ResultError."""
-    estimates = digested(folder)  # first: it notes in run.json what the hosts ran
+def result_folder(folders: Sequence[Path]) -> Path:
+    """Where the results of these runs stand, made now if they are missing, or not of these journals.
+
+    One run's are in its folder, several runs' in one of their own. Raises ResultError, UsageError.
+    """
+    parts = sorted(set(folders), key=lambda folder: folder.name)
+    if len(parts) > 1:
+        return digest_joined(parts)
+    if not _is_current(parts[0]):
+        digest(parts[0])
+    return parts[0]
+
+
+def digested(*folders: Path) -> Estimates:
+    """The estimates of the run, or of several runs joined. Raises ResultError, UsageError."""
+    return store.load(result_folder(folders))
+
+
+def report(*folders: Path) -> Report:
+    """All that a report of the run is drawn from, or of several runs joined. Raises ResultError, UsageError."""
+    folder = result_folder(folders)  # first: it notes in run.json what the hosts ran
+    estimates = store.load(folder)
     spec = RunFolder(folder).read_spec()
     return Report(spec, estimates, read_series(folder), catalogue(spec))
 
@@ -79,6 +110,43 @@ def primaries(known: Mapping[str, Benchmark]) -> dict[str, Metric]:
     return {name: benchmark.metric(benchmark.primary) for name, benchmark in known.items()}
 
 
-def _is_current(folder: Path) -> bool:
+def _estimate(
+    run: RunFolder,
+    spec: RunSpec,
+    told: Told,
+    sources: Mapping[str, str],
+    joined: Joined | None = None,
+    specs: Sequence[RunSpec] = (),
+) -> None:
+    """Note in run.json what the hosts ran, and write estimates.json."""
+    known = with_provenance(spec, told.hosts)
+    if known != spec:
+        run.write_spec(known)
+        sources = {**sources, run.run_json.name: store.fingerprint(run.path)[run.run_json.name]}
+    counts, asked = read_counts(run.path), joined.asked if joined else {}
+    series, benchmarks = read_series(run.path), catalogue(known)
+    merged = Merged(series, counts, told.hosts, sources, told.blocks, asked)
+    made = replace(estimate(known, merged, benchmarks), stops=_stops(run.path, known, series, benchmarks))
+    store.save(run.path, replace(made, notices=(*remarks(specs), *made.notices)) if specs else made)
+
+
+def _stops(
+    folder: Path, spec: RunSpec, series: Sequence[Series], benchmarks: Mapping[str, Benchmark]
+) -> tuple[Stop, ...]:
+    """Why each benchmark ended; () where no rule of ours ended it: of an imported run, and of runs that are joined."""
+    if spec.runs or any(host.imported for host in spec.hosts):
+        return ()
+    return stops(spec, read_standings(folder, spec, series, primaries(benchmarks)))
+
+
+def _is_current(folder: Path, parts: Sequence[Path] = ()) -> bool:
     known = store.sources(folder)
-    return known is not None and known == store.fingerprint(folder) and (folder / SAMPLES).exists()
+    fresh = store.fingerprint(folder, parts)
+    return known is not None and known == fresh and (folder / SAMPLES).exists()
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultError(f"{folder}: cannot be made: {error.strerror}.") from error

@@ -147,6 +147,8 @@ def fetch_run(folder: RunFolder) -> Results[int]:
         if not mine:
             raise RunError(f"The run {folder.id} is under way.", f"`labctl attach {folder.id}` follows it.")
         spec = folder.read_spec()
+        if any(host.imported for host in spec.hosts):
+            raise RunError(f"The run {folder.id} was imported: there is no host to fetch it from.")
         pulled = Agents(load_inventory(Path(spec.inventory)), spec).fetch(folder.journal)
         digest(folder.path)
     return pulled

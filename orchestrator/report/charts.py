@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.model.estimates import Measure
 from orchestrator.report.numbers import Scale
+from orchestrator.report.thinning import selection
 from orchestrator.report.view import Report
 
 Spec = dict[str, Any]
@@ -91,13 +92,14 @@ def forest(report: Report) -> Spec:
 
 def strip(report: Report, measure: Measure, scale: Scale) -> Spec:
     """Every counted sample, offset by its block so that time runs downwards, with median and 95 % interval."""
+    selected = selection(report.samples(measure))
     rows: Rows = []
     for one in report.samples(measure):
-        counted = zip(one.values, one.blocks, one.warmup, strict=True)
+        kept = selected.of(one) & ~one.warmup
+        counted = zip(one.values[kept].tolist(), one.blocks[kept].tolist(), strict=True)
         rows += [
             {"host": one.host, "combination": one.combination, "value": value * scale.factor, "block": block}
-            for value, block, warmup in counted
-            if not warmup
+            for value, block in counted
         ]
     for cell in report.estimates.cells:
         if (cell.benchmark, cell.metric) == (measure.benchmark, measure.metric) and cell.median is not None:
@@ -132,17 +134,21 @@ def strip(report: Report, measure: Measure, scale: Scale) -> Spec:
 
 def course(report: Report, measure: Measure, scale: Scale) -> Spec:
     """Every sample in the order of its block; warm-up is hollow."""
-    rows: Rows = [
-        {
-            "host": one.host,
-            "combination": one.combination,
-            "value": value * scale.factor,
-            "block": block,
-            "warmup": warmup,
-        }
-        for one in report.samples(measure)
-        for value, block, warmup in zip(one.values, one.blocks, one.warmup, strict=True)
-    ]
+    selected = selection(report.samples(measure))
+    rows: Rows = []
+    for one in report.samples(measure):
+        kept = selected.of(one)
+        columns = (one.values[kept].tolist(), one.blocks[kept].tolist(), one.warmup[kept].tolist())
+        rows += [
+            {
+                "host": one.host,
+                "combination": one.combination,
+                "value": value * scale.factor,
+                "block": block,
+                "warmup": warmup,
+            }
+            for value, block, warmup in zip(*columns, strict=True)
+        ]
     last = max((row["block"] for row in rows), default=0)
     x = {"field": "block", "type": "quantitative", "title": "block",
          "axis": {"grid": False, "tickMinStep": 1, "tickCount": min(last, 10), "format": "d"},

@@ -12,7 +12,7 @@ from orchestrator.model.verdict import VerdictKind
 from orchestrator.report import numbers
 from orchestrator.report.page import facts_table, overview, section
 from orchestrator.report.svg import Paint, render
-from orchestrator.report.tables import binaries_table, host_table, provenance_table
+from orchestrator.report.tables import binaries_table, contaminated_table, host_table, provenance_table
 from orchestrator.report.view import Report
 
 MARKS = {
@@ -36,11 +36,20 @@ def render_html(report: Report, paint: Paint = render) -> str:
         marks=MARKS,
         overview=overview(report, paint),
         sections=[section(report, plan.name, paint) for plan in report.spec.benchmarks],
+        contaminated=_contaminated(report),
         hosts=host_table(report),
         provenance=provenance_table(report),
         binaries=binaries_table(report),
         facts=facts_table(report),
     )  # fmt: skip
+
+
+def _contaminated(report: Report) -> dict[str, object] | None:
+    """How many counted blocks are flagged, and their table; None where none is."""
+    table, found = contaminated_table(report), report.estimates.contamination
+    if table is None or found is None:
+        return None
+    return {"flagged": sum(not one.warmup for one in found.flagged), "table": table}
 
 
 def _environment() -> Environment:

@@ -20,7 +20,7 @@ class Scale:
 
 
 def scale_for(unit: str, values: Iterable[float]) -> Scale:
-    """One scale for all of ``values``: seconds become ms or µs where they are too coarse, else the unit stays."""
+    """One scale for all of ``values`` (or their extremes): seconds become ms or µs where they are too coarse, else the unit stays."""
     largest = max((abs(value) for value in values), default=0.0)
     if unit == "s" and 0 < largest < 1:
         return Scale(1e3, "ms") if largest >= 1e-3 else Scale(1e6, "µs")

@@ -20,6 +20,7 @@ from orchestrator.report.tables import (
     secondary_table,
 )
 from orchestrator.report.thesis import thesis_table
+from orchestrator.report.thinning import selection
 from orchestrator.report.view import Figure, Report, Table
 from remote_agent.contract.benchmark import ACCOMPANYING
 
@@ -68,7 +69,7 @@ def section(report: Report, benchmark: str, paint: Paint) -> Section:
         primary=report.primary(benchmark),
         measures=measures,
         figures=tuple(_figures(report, benchmark, paint)),
-        estimates=estimates_table(report, scalar, report.hosts),
+        estimates=estimates_table(report, scalar, report.hosts_of(benchmark)),
         secondary=secondary_table(report, scalar),
         thesis=thesis_table(report, benchmark),
     )
@@ -101,29 +102,35 @@ def _is_part(measure: Measure, primary: Measure) -> bool:
 
 def _sampled(report: Report, measure: Measure, paint: Paint) -> Iterator[Figure]:
     scale, table = scale_of(report, measure), samples_table(report, measure)
+    every = selection(report.samples(measure)).sentence
+    thinned = f" {every}." if every else ""
     yield Figure(
         f"{measure.metric}: the samples",
         "Each mark is one trial; within a row the blocks run from top to bottom. The upright line is the median, the bar its "
-        "95 % interval (from six values on). The axis does not begin at zero.",
+        f"95 % interval (from six values on). The axis does not begin at zero.{thinned}",
         paint(charts.strip(report, measure, scale)),
-        estimates_table(report, [measure], report.hosts),
+        estimates_table(report, [measure], report.hosts_of(measure.benchmark)),
     )
     yield Figure(
         f"{measure.metric}: in the order of time",
         "Blocks in the order in which they ran; within a block the combinations took turns in random order. Hollow marks are "
-        "warm-up, which counts nowhere. The axis does not begin at zero.",
+        f"warm-up, which counts nowhere. The axis does not begin at zero.{thinned}",
         paint(charts.course(report, measure, scale)),
         table,
     )
 
 
 def _breakdown(report: Report, parts: list[Measure], paint: Paint) -> Figure:
-    scale = scale_of(
-        report, max(parts, key=lambda m: max((v for s in report.samples(m) for v in s.values), default=0))
-    )
+    largest = max(parts, key=lambda m: max((float(s.values.max()) for s in report.samples(m)), default=0))
+    scale = scale_of(report, largest)
     caption = "Medians of each part, with 95 % intervals (from six values on), on one axis from zero."
     picture = paint(charts.breakdown(report, parts, scale))
-    return Figure("Where the time goes", caption, picture, estimates_table(report, parts, report.hosts))
+    return Figure(
+        "Where the time goes",
+        caption,
+        picture,
+        estimates_table(report, parts, report.hosts_of(parts[0].benchmark)),
+    )
 
 
 def _curve(report: Report, measure: Measure, paint: Paint) -> Figure:

@@ -20,7 +20,7 @@ def counted(report: Report, benchmark: str, host: str) -> str:
 
 def counted_everywhere(report: Report, benchmark: str) -> str:
     """The same of all hosts: once where it is the same on each."""
-    told = {host: counted(report, benchmark, host) for host in report.hosts}
+    told = {host: counted(report, benchmark, host) for host in report.hosts_of(benchmark)}
     if len(set(told.values())) == 1:
         return next(iter(told.values()))
     return "; ".join(f"{host}: {words}" for host, words in told.items())

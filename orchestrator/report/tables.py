@@ -18,13 +18,18 @@ from orchestrator.report.numbers import (
     ratios,
     scale_for,
 )
+from orchestrator.report.thinning import selection
 from orchestrator.report.view import Report, Table
 from orchestrator.stats.median import FEWEST
+
+MOST_FLAGGED = 100
+"""Rows of the table of contaminated blocks."""
 
 
 def scale_of(report: Report, measure: Measure) -> Scale:
     """One scale for a metric wherever it is shown."""
-    return scale_for(measure.unit, [v for one in report.samples(measure) for v in one.values])
+    ends = [float(end) for one in report.samples(measure) for end in (one.values.min(), one.values.max())]
+    return scale_for(measure.unit, ends)
 
 
 def estimates_table(report: Report, measures: Sequence[Measure], hosts: Sequence[str]) -> Table:
@@ -108,7 +113,7 @@ def secondary_table(report: Report, measures: Sequence[Measure]) -> Table:
     rows: list[tuple[str, ...]] = []
     for measure in measures:
         scale = scale_of(report, measure)
-        for host in report.hosts:
+        for host in report.hosts_of(measure.benchmark):
             for combination in report.combinations:
                 cell = report.cell(host, measure, combination)
                 if cell and (extra := cell.secondary):
@@ -125,7 +130,7 @@ def matrix_table(report: Report) -> Table:
     rows: list[tuple[str, ...]] = []
     for plan in report.spec.benchmarks:
         measure = report.primary(plan.name)
-        for host in report.hosts if measure else ():
+        for host in report.hosts_of(plan.name) if measure else ():
             assert measure is not None
             scale = scale_of(report, measure)
             base = report.cell(host, measure, report.spec.baseline)
@@ -161,26 +166,35 @@ def _ratio_cell(report: Report, measure: Measure, host: str, combination: str) -
 
 
 def samples_table(report: Report, measure: Measure) -> Table:
-    """Every sample: a row a block, a column a host and combination; warm-up blocks are marked."""
+    """A row a block, a column a host and combination; warm-up blocks are marked. Of very many blocks a selection."""
     scale = scale_of(report, measure)
-    columns = [(host, name) for host in report.hosts for name in report.combinations]
+    samples = report.samples(measure)
+    columns = [(host, name) for host in report.hosts_of(measure.benchmark) for name in report.combinations]
+    selected = selection(samples)
     values: dict[tuple[str, str], dict[int, float]] = {}
     warm: set[int] = set()
-    for one in report.samples(measure):
-        values[one.host, one.combination] = dict(zip(one.blocks, one.values, strict=True))
-        warm.update(block for block, warmup in zip(one.blocks, one.warmup, strict=True) if warmup)
-    blocks = sorted({block for found in values.values() for block in found})
+    for one in samples:
+        kept = selected.of(one)
+        blocks = one.blocks[kept].tolist()
+        values[one.host, one.combination] = dict(zip(blocks, one.values[kept].tolist(), strict=True))
+        warm.update(one.blocks[kept & one.warmup].tolist())
     rows = tuple(
         (
             f"{block} (warm-up)" if block in warm else str(block),
             *(number(values.get(c, {}).get(block), scale) for c in columns),
         )
-        for block in blocks
+        for block in sorted({block for found in values.values() for block in found})
     )
     head = ("block", *(f"{host} {name}" for host, name in columns))
-    note = f"A {MISSING} is a trial that did not succeed or was not made; trials.parquet has its reason."
-    missing = any(MISSING in row for row in rows)
-    return Table(f"Samples of {measure.metric} [{scale.unit}].", head, rows, notes=(note,) if missing else ())
+    notes = []
+    other = ", or is not shown" if selected.step > 1 else ""
+    if any(MISSING in row for row in rows):
+        notes.append(
+            f"A {MISSING} is a trial that did not succeed or was not made; trials.parquet has its reason{other}."
+        )
+    if selected.sentence:
+        notes.append(f"{selected.sentence}; samples.parquet has all.")
+    return Table(f"Samples of {measure.metric} [{scale.unit}].", head, rows, notes=tuple(notes))
 
 
 def curve_table(report: Report, measure: Measure) -> Table:
@@ -221,6 +235,24 @@ def _knee(knee: CurveKnee, measure: Measure, scale: Scale) -> str:
         f"{where}: a knee at {measure.item} {knee.item + 1}: up to it {before} {scale.unit} with every further {measure.item}, "
         f"behind it {after} {scale.unit}."
     )
+
+
+def contaminated_table(report: Report) -> Table | None:
+    """Every flagged block that counts, and why; of very many the first. None where no block is flagged."""
+    found = report.estimates.contamination
+    flagged = [one for one in found.flagged if not one.warmup] if found else []
+    if not flagged:
+        return None
+    several = bool(report.spec.runs)
+    rows = tuple(
+        (one.host, one.benchmark, f"{one.block} of {one.run}" if several else str(one.block),
+         "; ".join(reason.sentence for reason in one.reasons))
+        for one in flagged[:MOST_FLAGGED]
+    )  # fmt: skip
+    head = ("host", "benchmark", "block", "why")
+    more = f"{len(flagged) - MOST_FLAGGED} more are in estimates.json."
+    notes = (more,) if len(flagged) > MOST_FLAGGED else ()
+    return Table("Contaminated blocks.", head, rows, headers=3, words=frozenset((3,)), notes=notes)
 
 
 def host_table(report: Report) -> Table:

@@ -30,9 +30,8 @@ BELOW = (16, 2, 7, 13, 12, 13)
 def print_report(report: Report, console: Console) -> None:
     """Findings, warnings, the tables of the primary metrics a host, and the hosts."""
     spec = report.spec
-    console.print(
-        Text(f"{spec.suite}, profile {spec.profile}, run {spec.id}, {spec.created[:10]}", style="dim")
-    )
+    run = f"{len(spec.runs)} runs joined as {spec.id}" if spec.runs else f"run {spec.id}"
+    console.print(Text(f"{spec.suite}, profile {spec.profile}, {run}, {spec.created[:10]}", style="dim"))
     console.print()
     for verdict in report.estimates.verdicts:
         console.print(_sentence(verdict))
@@ -70,7 +69,7 @@ def _print_host(report: Report, host: str, console: Console) -> None:
     console.print(Text(f"{host} (machine {machine})", style="bold"))
     for plan in report.spec.benchmarks:
         measure = report.primary(plan.name)
-        if measure is None:
+        if measure is None or host not in report.hosts_of(plan.name):
             continue
         table = estimates_table(report, [measure], [host])
         title = f"{plan.name}: {table.rows[0][0]}" if table.rows else plan.name

@@ -38,7 +38,12 @@ def thesis_table(report: Report, benchmark: str) -> Table | None:
     rows = tuple(_rows(report, benchmark)) if _of_its_size(report, benchmark) else ()
     if not rows:
         return None
-    head = ("metric", "combination", "thesis, 2019", *(f"{host}, this run" for host in report.hosts))
+    head = (
+        "metric",
+        "combination",
+        "thesis, 2019",
+        *(f"{host}, this run" for host in report.hosts_of(benchmark)),
+    )
     return Table("The thesis' numbers for context.", head, rows, headers=2, notes=(CAVEAT,))
 
 
@@ -61,7 +66,7 @@ def _rows(report: Report, benchmark: str) -> Iterator[tuple[str, ...]]:
         scale = scale_for(row["unit"], [float(row[name]) for name in known])
         for name in dict.fromkeys((*known, *report.combinations)):
             then = f"{number(float(row[name]), scale)} {scale.unit}" if row.get(name) else MISSING
-            cells = [report.cell(host, measure, name) for host in report.hosts]
+            cells = [report.cell(host, measure, name) for host in report.hosts_of(benchmark)]
             now = [
                 f"{number(c.median, scale)} {scale.unit}" if c and c.median is not None else MISSING
                 for c in cells

@@ -11,6 +11,9 @@ from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import Series
 from remote_agent.contract.benchmark import Benchmark
 
+Key = tuple[str, str, str, str]
+"""Host, benchmark, metric, combination."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -45,6 +48,20 @@ class Report:
     estimates: Estimates
     series: tuple[Series, ...]
     catalogue: Mapping[str, Benchmark] = field(default_factory=dict)
+    _cells: Mapping[Key, Cell] = field(init=False, repr=False)
+    _pairs: Mapping[Key, Pair] = field(init=False, repr=False)
+    _series: Mapping[tuple[str, str], tuple[Series, ...]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """A report looks up each cell several times, and there may be thousands: by name, not by search."""
+        cells = {(c.host, c.benchmark, c.metric, c.combination): c for c in self.estimates.cells}
+        pairs = {(p.host, p.benchmark, p.metric, p.combination): p for p in self.estimates.pairs}
+        series: dict[tuple[str, str], tuple[Series, ...]] = {}
+        for one in self.series:
+            key = (one.benchmark, one.metric)
+            series[key] = (*series.get(key, ()), one)
+        for name, value in (("_cells", cells), ("_pairs", pairs), ("_series", series)):
+            object.__setattr__(self, name, value)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -66,19 +83,19 @@ class Report:
     def primary(self, benchmark: str) -> Measure | None:
         return next((m for m in self.measures(benchmark) if m.primary), None)
 
+    def hosts_of(self, benchmark: str) -> tuple[str, ...]:
+        """The hosts that were to do the benchmark: in a report of several runs, not always all."""
+        having = {cell.host for cell in self.estimates.cells if cell.benchmark == benchmark}
+        return tuple(host for host in self.hosts if host in having) or self.hosts
+
     def cell(self, host: str, measure: Measure, combination: str) -> Cell | None:
-        wanted = (host, measure.benchmark, measure.metric, combination)
-        cells = self.estimates.cells
-        return next((c for c in cells if (c.host, c.benchmark, c.metric, c.combination) == wanted), None)
+        return self._cells.get((host, measure.benchmark, measure.metric, combination))
 
     def pair(self, host: str, measure: Measure, combination: str) -> Pair | None:
-        wanted = (host, measure.benchmark, measure.metric, combination)
-        pairs = self.estimates.pairs
-        return next((p for p in pairs if (p.host, p.benchmark, p.metric, p.combination) == wanted), None)
+        return self._pairs.get((host, measure.benchmark, measure.metric, combination))
 
     def samples(self, measure: Measure) -> tuple[Series, ...]:
-        key = (measure.benchmark, measure.metric)
-        return tuple(one for one in self.series if (one.benchmark, one.metric) == key)
+        return self._series.get((measure.benchmark, measure.metric), ())
 
     def curve(self, measure: Measure) -> tuple[CurvePoint, ...]:
         key = (measure.benchmark, measure.metric)

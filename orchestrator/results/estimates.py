@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from orchestrator.files import sha256_of
 from orchestrator.model.errors import ResultError
 from orchestrator.model.estimates import SCHEMA, Estimates
+from orchestrator.results import touchstone
 from orchestrator.results.files import write_text
 
 NAME = "estimates.json"
@@ -49,10 +50,22 @@ def load(folder: Path) -> Estimates:
         ) from error
 
 
-def fingerprint(folder: Path) -> Mapping[str, str]:
-    """sha256 of what estimates are made from: run.json and the pulled journals, by path relative to ``folder``."""
-    files = [folder / "run.json", *sorted(folder.glob("hosts/*/journal.jsonl"))]
-    return {str(path.relative_to(folder)): sha256_of(path) for path in files if path.exists()}
+def fingerprint(folder: Path, parts: Sequence[Path] = ()) -> Mapping[str, str]:
+    """sha256 of what estimates are made from, by path relative to ``folder``: run.json and the pulled journals.
+
+    The journals are those below ``folder``, or those of ``parts``, the folders of the runs that are joined: named by run.
+    """
+    sums = _sums(folder, [folder / "run.json"])
+    for part in parts or (folder,):
+        beside = folder if part == folder else part.parent
+        sums |= _sums(
+            beside, [*part.glob("hosts/*/journal.jsonl"), *part.glob(f"hosts/*/{touchstone.NAME}.json")]
+        )
+    return sums
+
+
+def _sums(beside: Path, paths: Sequence[Path]) -> dict[str, str]:
+    return {str(path.relative_to(beside)): sha256_of(path) for path in sorted(paths) if path.exists()}
 
 
 def sources(folder: Path) -> Mapping[str, str] | None:

@@ -36,3 +36,9 @@ def differing(facts: Sequence[Mapping[str, str]], *, hosts: bool) -> list[str]:
         }
     )
     return [name for name in names if len({one[name] for one in facts if name in one}) > 1]
+
+
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """The facts of one host, sorted, that are not the same after a run as before it, or are there on one side only."""
+    one_sided = {name for name in before.keys() ^ after.keys() if not PASSING.search(name)}
+    return sorted({*differing([before, after], hosts=False), *one_sided})

@@ -1,65 +1,105 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read one pulled journal strictly: what is of another version, torn in the middle or there twice is refused."""
+"""Read one pulled journal strictly: what is of another version, torn in the middle or there twice is refused.
+
+A journal may hold a hundred thousand trials, so its lines are read twice. Here every line is looked at that is not a trial's,
+and what they say of the host and its blocks is kept; the trials themselves are read by DuckDB (`orchestrator.results.merge`),
+which checks them as a whole. Where that finds anything wrong, `refuse` reads line by line for the sentence that says what and where.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
 from orchestrator.model.errors import ResultError
 from orchestrator.model.run import RunHost
-from orchestrator.model.samples import HostRecord, Note
+from orchestrator.model.samples import BlockRecord, HostRecord, Note
 from remote_agent.contract.journal import SCHEMA, Trial
 
 TRIAL_FIELDS = frozenset(Trial.__slots__)
 STATUSES = ("ok", "failed", "unsupported")
+BULK = re.compile(rb'\{"v": ?%d, ?"type": ?"trial(_started)?",' % SCHEMA)
+"""How a trial's lines begin, as agents write them; a line that is written otherwise is read like any other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """One host's journal: ``complete`` are the bytes of its whole lines; ``torn`` says that an unfinished one was left out."""
+    """One host's journal: ``size`` are the bytes of its ``lines`` whole lines; ``torn``: an unfinished one follows.
+
+    ``blocks`` maps each benchmark to how many block numbers its blocks have taken.
+    """
 
     path: Path
-    host: str
-    complete: bytes
+    host: RunHost
+    size: int
+    lines: int
     torn: bool
     record: HostRecord
+    opened: tuple[BlockRecord, ...]
+
+    @property
+    def blocks(self) -> dict[str, int]:
+        taken: dict[str, int] = {}
+        for one in self.opened:
+            taken[one.benchmark] = max(taken.get(one.benchmark, 0), one.block + 1)
+        return taken
 
 
-def read_journal(path: Path, host: RunHost) -> Journal:
-    """Read and check. Raises ResultError, which names file and line."""
+def read_journal(path: Path, host: RunHost, run: str) -> Journal:
+    """Read and check what is not a trial. ``run`` is the run's id. Raises ResultError, which names file and line."""
+    content = _content(path, host)
+    complete, newline, rest = content.rpartition(b"\n")
+    lines = complete.split(b"\n") if newline else []
+    numbered = ((number, line) for number, line in enumerate(lines, 1) if not BULK.match(line))
+    records = [_record(path, number, line) for number, line in numbered]
+    torn = bool(rest)
+    return Journal(
+        path=path,
+        host=host,
+        size=len(complete) + len(newline),
+        lines=len(lines),
+        torn=torn,
+        record=_host_record(path, host, records, torn=torn),
+        opened=_blocks(path, host, run, records),
+    )
+
+
+def refuse(path: Path, host: RunHost, otherwise: str) -> NoReturn:
+    """Raise the ResultError for what is wrong with a trial of this journal; ``otherwise`` is said where every line is right."""
+    complete = _content(path, host).rpartition(b"\n")[0]
+    seen: dict[tuple[Any, ...], int] = {}
+    for number, line in enumerate(complete.split(b"\n"), 1):
+        record = _record(path, number, line)
+        if record["type"] == "trial":
+            _check_trial(path, number, record)
+            key = (record["benchmark"], record["block"], record["combination"])
+            if key in seen:
+                what = f"{key[2]} in block {key[1]} of {key[0]}"
+                _refuse(path, number, f"the trial of {what} is there twice (first in line {seen[key]})")
+            seen[key] = number
+    raise ResultError(f"{path}: not this schema's trials: {otherwise}.")
+
+
+def _content(path: Path, host: RunHost) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ResultError(
             f"{path}: {error.strerror}.", f"`labctl fetch` pulls it again from {host.name}."
         ) from error
-    complete, newline, rest = content.rpartition(b"\n")
-    records = list(_records(path, complete)) if newline else []
-    _refuse_doubles(path, records)
-    record = _host_record(host, [record for _, record in records], torn=bool(rest))
-    return Journal(path, host.name, complete + newline, bool(rest), record)
 
 
-def _records(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(content.split(b"\n"), 1):
-        try:
-            record = json.loads(line, parse_constant=_no_constant)
-        except ValueError as error:
-            _refuse(path, number, f"not a journal record ({error})", error)
-        _check(path, number, record)
-        yield number, record
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no measurement")
-
-
-def _check(path: Path, number: int, record: Any) -> None:
+def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line, parse_constant=_no_constant)
+    except ValueError as error:
+        _refuse(path, number, f"not a journal record ({error})", error)
     if not isinstance(record, dict) or "v" not in record or "type" not in record:
         _refuse(path, number, "not a journal record (it lacks `v` or `type`)")
     if record["v"] != SCHEMA:
@@ -68,25 +108,25 @@ def _check(path: Path, number: int, record: Any) -> None:
             f"{path}:{number}: the journal's schema is {record['v']}, {age} than {SCHEMA}, which this labctl reads.",
             "Read it with the labctl that made the run, or repeat the run.",
         )
-    if record["type"] != "trial":
-        return
+    return record
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no measurement")
+
+
+def _check_trial(path: Path, number: int, record: Mapping[str, Any]) -> None:
     missing = sorted(TRIAL_FIELDS - record.keys())
     if missing:
         _refuse(path, number, f"a trial without {', '.join(missing)}")
     if record["status"] not in STATUSES:
         _refuse(path, number, f"a trial of unknown status {record['status']!r}")
-
-
-def _refuse_doubles(path: Path, records: list[tuple[int, dict[str, Any]]]) -> None:
-    seen: dict[tuple[Any, ...], int] = {}
-    for number, record in records:
-        if record["type"] != "trial":
-            continue
-        key = (record["benchmark"], record["block"], record["combination"])
-        if key in seen:
-            what = f"{key[2]} in block {key[1]} of {key[0]}"
-            _refuse(path, number, f"the trial of {what} is there twice (first in line {seen[key]})")
-        seen[key] = number
+    for sample in record["samples"] if isinstance(record["samples"], list) else ():
+        if not isinstance(sample, dict) or not {"metric", "unit"} <= sample.keys():
+            _refuse(path, number, "a sample without metric or unit")
+        value = sample.get("value")
+        if not isinstance(value, int | float) or not isfinite(value):
+            _refuse(path, number, f"the value of {sample['metric']} is {value!r}, which is no measurement")
 
 
 def _refuse(path: Path, number: int, what: str, cause: Exception | None = None) -> NoReturn:
@@ -96,46 +136,75 @@ def _refuse(path: Path, number: int, what: str, cause: Exception | None = None) 
     raise error from cause
 
 
-def _host_record(host: RunHost, records: list[dict[str, Any]], *, torn: bool) -> HostRecord:
-    kinds: dict[str, list[dict[str, Any]]] = {}
+def _blocks(
+    path: Path, host: RunHost, run: str, records: Sequence[Mapping[str, Any]]
+) -> tuple[BlockRecord, ...]:
+    """Every block that was opened, numbered as in its run; with the last noise that was told of it."""
+    try:
+        noise = {(r["benchmark"], r["block"]): r.get("noise") for r in records if r["type"] == "block_ended"}
+        opened = {(r["benchmark"], r["block"]): bool(r["warmup"]) for r in records if r["type"] == "block"}
+        return tuple(
+            BlockRecord(run, host.name, benchmark, block, block, warmup, noise.get((benchmark, block)))
+            for (benchmark, block), warmup in opened.items()
+        )
+    except (KeyError, TypeError) as error:
+        raise ResultError(
+            f"{path}: a record of a block is not this schema's ({error!r}).", "Pull it again."
+        ) from error
+
+
+def _host_record(
+    path: Path, host: RunHost, records: Sequence[Mapping[str, Any]], *, torn: bool
+) -> HostRecord:
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         kinds.setdefault(record["type"], []).append(record)
+    try:
+        return _told(host, kinds, torn=torn)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ResultError(
+            f"{path}: a record is not this schema's ({error!r}).", "`labctl fetch` pulls it again."
+        ) from error
+
+
+def _told(host: RunHost, kinds: Mapping[str, list[Mapping[str, Any]]], *, torn: bool) -> HostRecord:
     prints = {record["when"]: record["facts"] for record in kinds.get("fingerprint", [])}
     notes = [Note(note["level"], note["message"], note.get("hint")) for note in kinds.get("note", [])]
     if torn:
-        notes.append(
-            Note(
-                "warning",
-                "The journal's last line is torn and was left out.",
-                "`labctl attach` takes the run up.",
-            )
-        )
+        text = "The journal's last line is torn and was left out."
+        notes.append(Note("warning", text, "`labctl attach` takes the run up."))
     runs, ended = kinds.get("run", []), kinds.get("ended", [])
+    blocks = kinds.get("block_ended", [])
     return HostRecord(
         host=host.name,
         machine=host.machine,
         agent=str(runs[-1]["agent"]) if runs and runs[-1].get("agent") else None,
         starts=len(runs),
         ended=str(ended[-1]["status"]) if ended else None,
-        blocks=dict(Counter(record["benchmark"] for record in kinds.get("block_ended", []))),
+        blocks=dict(Counter(record["benchmark"] for record in blocks)),
         facts=prints.get("before", {}),
         facts_after=prints.get("after", {}),
-        noise=_noise(kinds.get("block_ended", [])),
-        load_before=_load_before(kinds.get("block_ended", [])),
+        noise=_noise(blocks),
+        load_before=_load_before(blocks),
         notes=tuple(notes),
     )
 
 
-def _noise(blocks: list[dict[str, Any]]) -> Mapping[str, float]:
+def _noise(blocks: Sequence[Mapping[str, Any]]) -> Mapping[str, float]:
     total: dict[str, float] = {}
-    for block in blocks:
-        for counter, delta in block.get("noise", {}).items():
-            if isinstance(delta, int | float):
-                total[counter] = total.get(counter, 0.0) + delta
+    for counter, delta in _deltas(blocks):
+        total[counter] = total.get(counter, 0.0) + delta
     return total
 
 
-def _load_before(blocks: list[dict[str, Any]]) -> float | None:
-    load = blocks[0].get("noise", {}).get("loadavg") if blocks else None
+def _deltas(blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float]]:
+    for block in blocks:
+        for counter, delta in (block.get("noise") or {}).items():
+            if isinstance(delta, int | float):
+                yield counter, delta
+
+
+def _load_before(blocks: Sequence[Mapping[str, Any]]) -> float | None:
+    load = (blocks[0].get("noise") or {}).get("loadavg") if blocks else None
     before = load.get("before") if isinstance(load, dict) else None
     return float(before[0]) if before else None

@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.model.estimates import Notice
+from orchestrator.model.estimates import Contaminant, Contamination, Notice
 from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import HostRecord, TrialCount
-from orchestrator.results.facts import differing, flat
+from orchestrator.results.facts import changed, differing, flat
 from orchestrator.results.provenance import provenance
 
 MOST_STEAL, MOST_LOAD = 0.01, 0.2
@@ -18,14 +18,41 @@ STEADY_CLOCKS = ("tsc", "kvm-clock")
 QUIETER = "Run again when the machine is quieter, or trust the paired ratios more than the medians."
 
 
-def notices(spec: RunSpec, hosts: Sequence[HostRecord], trials: Sequence[TrialCount]) -> tuple[Notice, ...]:
+MOST_NAMED = 6
+
+
+def notices(
+    spec: RunSpec,
+    hosts: Sequence[HostRecord],
+    trials: Sequence[TrialCount],
+    contamination: Contamination | None = None,
+) -> tuple[Notice, ...]:
     """What a reader must know before believing the numbers: the run's notices first, then each host's."""
     found = [*_shared(spec), *_other_builds(hosts), *_unlike(hosts)]
     for host in hosts:
         found += [*_journal(host), *_noted(host), *_changed(host), *_settings(host), *_adapters(host)]
         found += _noise(host)
+        found += _flagged(host, contamination) if contamination else ()
         found += _trials([count for count in trials if count.host == host.host])
     return tuple(found)
+
+
+def _flagged(host: HostRecord, contamination: Contamination) -> Iterator[Notice]:
+    """How many counted blocks are flagged, for what, and whether it matters."""
+    flagged = [one for one in contamination.flagged if one.host == host.host and not one.warmup]
+    if not flagged:
+        return
+    kinds = {kind: sum(kind in {r.kind for r in one.reasons} for one in flagged) for kind in Contaminant}
+    told = ", ".join(f"{kind} in {count}" for kind, count in kinds.items() if count)
+    blocks = f"{len(flagged)} block{'s are' if len(flagged) != 1 else ' is'}"
+    changes = sum(change.host == host.host for change in contamination.changes)
+    verdicts = f"{changes} finding{'s' if changes != 1 else ''} would be another"
+    matters = (
+        f"Without them {verdicts}: the table of contaminated blocks has both; run again for blocks that are clean."
+        if changes
+        else "Claims rest on all blocks, and without these no finding would be another: nothing needs to be done."
+    )
+    yield Notice(host.host, f"{blocks} flagged as contaminated: {told}.", matters)
 
 
 def _shared(spec: RunSpec) -> Iterator[Notice]:
@@ -87,8 +114,9 @@ def _unlike(hosts: Sequence[HostRecord]) -> Iterator[Notice]:
 
 
 def _journal(host: HostRecord) -> Iterator[Notice]:
-    if host.starts > 1:
-        again = "once" if host.starts == 2 else f"{host.starts - 1} times"
+    restarts = host.starts - host.runs
+    if restarts > 0:
+        again = "once" if restarts == 1 else f"{restarts} times"
         yield Notice(
             host.host, f"The agent was started again {again} during the run.", "Look at the order over time."
         )
@@ -113,14 +141,27 @@ def _noted(host: HostRecord) -> Iterator[Notice]:
 
 
 def _changed(host: HostRecord) -> Iterator[Notice]:
-    if host.facts and host.facts_after:
-        names = differing([flat(host.facts), flat(host.facts_after)], hosts=False)
-        if names:
-            yield Notice(
-                host.host,
-                f"The host changed during the run: {', '.join(names[:6])}.",
-                "Find out what changed it (an upgrade, a governor), and run again.",
-            )
+    """By name, with both values where they are short."""
+    before, after = flat(host.facts), flat(host.facts_after)
+    if not before or not after:
+        return
+    names = changed(before, after)
+    if names:
+        shown = "; ".join(_change(name, before, after) for name in names[:MOST_NAMED])
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        when = (
+            "during the run" if host.runs == 1 else f"between the first and the last of its {host.runs} runs"
+        )
+        yield Notice(
+            host.host,
+            f"The host changed {when}: {shown}{more}.",
+            "Find out what changed it (an upgrade, a governor, a restart), and run again.",
+        )
+
+
+def _change(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    was, has = before.get(name, "not there"), after.get(name, "not there")
+    return f"{name} ({was}, then {has})" if len(was) + len(has) <= 60 else name
 
 
 def _settings(host: HostRecord) -> Iterator[Notice]:

@@ -61,7 +61,9 @@ def _values(
     return {
         one.combination: {
             block: value
-            for block, value, warmup in zip(one.blocks, one.values, one.warmup, strict=True)
+            for block, value, warmup in zip(
+                one.blocks.tolist(), one.values.tolist(), one.warmup.tolist(), strict=True
+            )
             if not warmup and block < blocks
         }
         for one in series

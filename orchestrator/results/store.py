@@ -8,7 +8,10 @@ runs/ID/
     cancel                        there as soon as somebody asked for the run's end
     conductor.lock, conductor.log the process that owns the run
     hosts/NAME/journal.jsonl      the host's journal: pulled, never edited
-    samples.parquet, estimates.json, report.html
+    hosts/NAME/touchstone.json    in its place where a result of Touchstone's was imported: never edited either
+    samples.parquet, trials.parquet, estimates.json, report.html
+
+runs/joined/NAME/ has the same of a report that joins several runs (`orchestrator.results.joining`), without journals of its own.
 """
 
 from __future__ import annotations
@@ -90,6 +93,10 @@ class RunFolder:
 
     def journal(self, host: str) -> Path:
         return self.path / "hosts" / host / "journal.jsonl"
+
+    def source(self, host: str, imported: str = "") -> Path:
+        """What the host's numbers come from: its journal, or the result file of the tool that they were ``imported`` from."""
+        return self.path / "hosts" / host / f"{imported}.json" if imported else self.journal(host)
 
     def read_spec(self) -> RunSpec:
         return _decode(self.run_json, _spec_from_json)
@@ -209,6 +216,7 @@ def _spec_from_json(value: Mapping[str, Any]) -> RunSpec:
             "combinations": tuple(Combination(**item) for item in value["combinations"]),
             "benchmarks": tuple(BenchmarkPlan(**item) for item in value["benchmarks"]),
             "profile": Profile(value.get("profile", Profile.THESIS)),
+            "runs": tuple(value.get("runs", ())),
         }
     )
 

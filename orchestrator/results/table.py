@@ -1,23 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read samples.parquet and trials.parquet back, grouped as estimates and pictures need them."""
+"""Read samples.parquet and trials.parquet back, grouped as estimates and pictures need them; samples as arrays."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import numpy as np
 
 from orchestrator.model.errors import ResultError
 from orchestrator.model.samples import Series, TrialCount
-from orchestrator.results.merge import SAMPLES, TRIALS
+from orchestrator.results.merge import MEMORY, SAMPLES, TRIALS
 
-SERIES = """
-    SELECT host, benchmark, metric, min(unit), combination, list(value ORDER BY rank), list(block ORDER BY rank),
-           list(item ORDER BY rank), list(warmup ORDER BY rank)
-    FROM (SELECT *, file_row_number AS rank FROM read_parquet(?, file_row_number = true))
-    GROUP BY host, benchmark, metric, combination ORDER BY min(rank)
+AGAIN = "`labctl report` merges the journals again."
+GROUPS = """
+    CREATE TEMP TABLE series AS
+    SELECT host, benchmark, metric, combination, min(unit) AS unit, row_number() OVER (ORDER BY min(rank)) AS series
+    FROM (SELECT *, file_row_number AS rank FROM read_parquet(?, file_row_number = true)) WHERE status = 'ok'
+    GROUP BY host, benchmark, metric, combination
+"""
+NAMES = "SELECT host, benchmark, metric, unit, combination FROM series ORDER BY series"
+ROWS = """
+    SELECT series, value, number::BIGINT AS number, item::BIGINT AS item, warmup
+    FROM (SELECT *, file_row_number AS rank FROM read_parquet(?, file_row_number = true) WHERE status = 'ok')
+    JOIN series USING (host, benchmark, metric, combination) ORDER BY series, rank
 """
 COUNTS = """
     SELECT host, benchmark, combination, count(*) FILTER (status = 'ok'), count(*) FILTER (status = 'failed'),
@@ -29,23 +38,31 @@ COUNTS = """
 
 
 def read_series(folder: Path) -> tuple[Series, ...]:
-    """Every series of the run, in the order of its first sample. Raises ResultError."""
+    """Every series of the trials that succeeded, in the order of its first sample. Raises ResultError."""
+    path = folder / SAMPLES
+    try:
+        with duckdb.connect(config={"memory_limit": MEMORY}) as database:
+            database.execute(GROUPS, [str(path)])
+            names = database.execute(NAMES).fetchall()
+            columns = database.execute(ROWS, [str(path)]).fetchnumpy()
+    except duckdb.Error as error:
+        raise ResultError(f"{path}: {str(error).splitlines()[0]}", AGAIN) from error
+    starts = np.searchsorted(columns["series"], np.arange(1, len(names) + 2))
     return tuple(
-        Series(
-            host,
-            benchmark,
-            metric,
-            unit,
-            combination,
-            tuple(values),
-            tuple(blocks),
-            tuple(items),
-            tuple(warmup),
-        )
-        for host, benchmark, metric, unit, combination, values, blocks, items, warmup in _rows(
-            folder / SAMPLES, SERIES
-        )
+        _series(name, columns, slice(int(start), int(stop)))
+        for name, start, stop in zip(names, starts[:-1], starts[1:], strict=True)
     )
+
+
+def _series(name: tuple[str, str, str, str, str], columns: dict[str, Any], rows: slice) -> Series:
+    """A metric has an item with every value or with none; where it is mixed, the values without one are left out."""
+    values, blocks, warmup = (columns[column][rows] for column in ("value", "number", "warmup"))
+    items = columns["item"][rows]
+    lacking = np.ma.getmaskarray(items)
+    if lacking.all():
+        return Series(*name, values, blocks, None, warmup)
+    kept = ~lacking
+    return Series(*name, values[kept], blocks[kept], np.ma.getdata(items)[kept], warmup[kept])
 
 
 def read_counts(folder: Path) -> tuple[TrialCount, ...]:
@@ -68,7 +85,10 @@ def csv_lines(folder: Path) -> Iterator[str]:
 
 
 def _counted(reasons: list[str]) -> dict[str, int]:
-    return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+    counts: dict[str, int] = {}
+    for reason in reasons:
+        counts[reason] = counts.get(reason, 0) + 1
+    return counts
 
 
 def _rows(path: Path, query: str) -> list[tuple]:  # type: ignore[type-arg]
@@ -76,6 +96,4 @@ def _rows(path: Path, query: str) -> list[tuple]:  # type: ignore[type-arg]
         with duckdb.connect(config={"threads": 1}) as database:
             return list(database.execute(query, [str(path)]).fetchall())
     except duckdb.Error as error:
-        raise ResultError(
-            f"{path}: {str(error).splitlines()[0]}", "`labctl report` merges the journals again."
-        ) from error
+        raise ResultError(f"{path}: {str(error).splitlines()[0]}", AGAIN) from error

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -28,8 +29,16 @@ class Counters:
     missing: Mapping[str, str]
 
 
-def read_counters(root: Path = Path("/")) -> Counters:
-    """Seconds of CPU time, context switches, stalled time (PSI, seconds), paging, throttling and disk work, as they stand."""
+def read_counters(
+    root: Path = Path("/"),
+    wall: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Counters:
+    """Seconds of CPU time, context switches, stalled time (PSI, seconds), paging, throttling and disk work, as they stand.
+
+    ``clock_step_s`` is the wall clock less the monotonic one, seconds: it grows where the wall clock is set or the machine
+    sleeps, and not where NTP slews, which moves both alike.
+    """
     proc, missing = root / "proc", dict[str, str]()
     probes: dict[str, Callable[[], Any]] = {
         "steal_s": lambda: _cpu(proc, 8) / TICKS,
@@ -38,6 +47,7 @@ def read_counters(root: Path = Path("/")) -> Counters:
         "ctxt": lambda: _stat(proc, "ctxt"),
         "forks": lambda: _stat(proc, "processes"),
         "throttled": lambda: _throttled(root),
+        "clock_step_s": lambda: wall() - monotonic(),
     }
     for resource in PSI:
         probes[f"psi_{resource}_some_s"] = partial(_psi, proc, resource)

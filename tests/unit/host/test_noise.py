@@ -84,3 +84,12 @@ def test_on_this_kernel_time_passes() -> None:
     assert noise["ctxt"] is not None
     assert noise["ctxt"] >= 0
     assert noise["cpu_s"] is not None
+
+
+def test_a_wall_clock_that_was_set_is_told_apart_from_one_that_runs(tmp_path: Path) -> None:
+    _write(tmp_path)
+    before = read_counters(tmp_path, wall=lambda: 1000.0, monotonic=lambda: 50.0)
+    running = read_counters(tmp_path, wall=lambda: 1030.0, monotonic=lambda: 80.0)
+    turned_back = read_counters(tmp_path, wall=lambda: 1000.0, monotonic=lambda: 80.0)
+    assert between(before, running)["clock_step_s"] == 0
+    assert between(before, turned_back)["clock_step_s"] == -30

@@ -65,6 +65,48 @@ def test_a_touchstone_file_loads_unchanged(tmp_path: Path) -> None:
     assert names == ["containerd/runc", "containerd/runsc", "crio/runc", "crio/runsc"]
 
 
+THESIS = tuple(
+    _benchmark(name)
+    for name in (
+        "performance.cpu.time",
+        "performance.memory.total",
+        "performance.memory.minavglatency",
+        "performance.memory.maxlatency",
+        "performance.disk.read",
+        "performance.disk.write",
+        "operations.container.lifecycle",
+        "scalability.runtime.5",
+        "scalability.runtime.10",
+        "scalability.runtime.50",
+        "limits.cpu.time",
+        "limits.cpu.scaling",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("filters", "selected"),
+    [
+        ("\n- operations", ["operations.container.lifecycle"]),
+        ("\n- performance.cpu", ["performance.cpu.time"]),
+        ("\n- performance.disk", ["performance.disk.read", "performance.disk.write"]),
+        ("\n- scalability", ["scalability.runtime.5", "scalability.runtime.10", "scalability.runtime.50"]),
+        ("\n- limits.cpu.scaling", ["limits.cpu.scaling"]),
+        ("\n    performance", [b.name for b in THESIS[:6]]),  # figure 5.1 of the thesis
+    ],
+)
+def test_the_filters_that_touchstones_files_have_select_what_they_select_there(
+    tmp_path: Path, filters: str, selected: list[str]
+) -> None:
+    path = tmp_path / "suite.yamlt"  # as some of its files are called
+    path.write_text(
+        f'cri: ["containerd", "crio"]\noci: ["runc", "runsc"]\nfilter:{filters}\nruns: 10\nscale: 1\noutput: a.json\n'
+    )
+    plans = load_suite(path, THESIS).benchmarks
+    assert [plan.name for plan in plans] == selected
+    assert {plan.blocks for plan in plans} == {10}
+
+
 def test_what_is_set_for_one_benchmark_goes_before_what_is_set_for_all(tmp_path: Path) -> None:
     text = (
         f"{HEAD}runs: 7\nwarmup: 2\nscale: 3\nfilter: [operations, scalability.runtime.50]\nbenchmarks:\n"

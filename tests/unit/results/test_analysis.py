@@ -27,8 +27,9 @@ from tests.fixtures.synthetic import CATALOGUE, LIFECYCLE, SCALE, Wanted, write_
 
 def analysed(folder: Path, catalogue: Mapping[str, Benchmark] = CATALOGUE) -> Estimates:
     spec = RunFolder(folder).read_spec()
-    hosts = merge(folder, spec)
-    return estimate(spec, Merged(read_series(folder), read_counts(folder), hosts, {}), catalogue)
+    told = merge(folder, spec)
+    merged = Merged(read_series(folder), read_counts(folder), told.hosts, {}, told.blocks)
+    return estimate(spec, merged, catalogue)
 
 
 def series(folder: Path, host: str, metric: str, combination: str) -> Series:
@@ -136,6 +137,7 @@ def test_the_curve_is_the_median_by_pod(tmp_path: Path) -> None:
     points = [p for p in analysed(folder).curves if (p.host, p.metric, p.combination) == wanted]
     assert [p.item for p in points] == [0, 1, 2, 3, 4]
     starts = series(folder, "h2", "PodStart", "containerd/runc")
+    assert starts.items is not None
     rows = zip(starts.values, starts.items, starts.warmup, strict=True)
     third = [value for value, item, warm in rows if item == 3 and not warm]
     assert points[3].median == pytest.approx(float(np.median(third)))
@@ -155,10 +157,15 @@ def test_unlike_and_changed_hosts_are_told(tmp_path: Path) -> None:
     path = RunFolder(folder).journal("h2")
     records = [json.loads(line) for line in path.read_text().splitlines()]
     records[1]["facts"]["kernel"]["release"] = "6.1.0-other"
+    records[1]["facts"]["memory"]["available_kb"] = 7
+    records[-2]["facts"]["adapters"] = {"runc": "ab" * 32}
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     messages = [n.message for n in analysed(folder).notices]
     assert "The hosts are not alike: kernel.release." in messages
-    assert "The host changed during the run: kernel.release." in messages
+    (changed,) = (message for message in messages if message.startswith("The host changed"))
+    assert changed == (
+        "The host changed during the run: adapters.runc; kernel.release (6.1.0-other, then 6.12.0-synthetic)."
+    )
 
 
 def test_noise_and_settings_are_told(tmp_path: Path) -> None:
@@ -199,7 +206,7 @@ def test_estimates_come_back_as_they_were_written(tmp_path: Path) -> None:
     [
         ("{", "not JSON"),
         ('{"schema": 0}', "schema 0"),
-        ('{"schema": 1}', "values are not"),
+        ('{"schema": 2}', "values are not"),
         ("[]", "not JSON as"),
     ],
 )

@@ -35,7 +35,7 @@ def rows_of(query: str) -> list[Any]:
 
 
 def merged(folder: Path) -> tuple[HostRecord, ...]:
-    return merge(folder, RunFolder(folder).read_spec())
+    return merge(folder, RunFolder(folder).read_spec()).hosts
 
 
 def change(folder: Path, host: str, line: int, **fields: object) -> None:
@@ -76,8 +76,8 @@ def test_a_failed_trial_has_a_reason_and_no_value(folder: Path) -> None:
     row = rows_of(f"SELECT status, reason FROM '{folder / TRIALS}' WHERE status <> 'ok'")
     assert row == [("failed", "StartContainer: deadline exceeded (synthetic)")]
     series = {(s.host, s.metric, s.combination): s for s in read_series(folder)}
-    assert series["h1", "CreateAndRun", "containerd/crun"].blocks == (0, 1, 3)
-    assert series["h1", "CreateAndRun", "containerd/runc"].blocks == (0, 1, 2, 3)
+    assert series["h1", "CreateAndRun", "containerd/crun"].blocks.tolist() == [0, 1, 3]
+    assert series["h1", "CreateAndRun", "containerd/runc"].blocks.tolist() == [0, 1, 2, 3]
     counts = {(c.host, c.benchmark, c.combination): c for c in read_counts(folder)}
     assert counts["h1", LIFECYCLE, "containerd/crun"].failed == 1
     assert counts["h2", LIFECYCLE, "containerd/runc"].leaks == 1
@@ -103,6 +103,43 @@ def test_another_version_is_refused(folder: Path, version: int, age: str) -> Non
     ):
         merged(folder)
     assert not (folder / SAMPLES).exists()
+
+
+def test_how_a_line_is_spaced_says_nothing(folder: Path) -> None:
+    merged(folder)
+    before = (folder / SAMPLES).read_bytes()
+    for host in ("h1", "h2"):
+        path = RunFolder(folder).journal(host)
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records))
+    merged(folder)
+    assert (folder / SAMPLES).read_bytes() == before
+
+
+def test_rows_stand_in_the_order_of_the_journal_also_where_the_clock_began_anew(folder: Path) -> None:
+    line = first_trial(folder)
+    change(folder, "h1", line, start_ns=9_000_000_000_000)  # before a reboot; what follows has smaller times
+    merged(folder)
+    rows = rows_of(f"SELECT start_ns FROM '{folder / TRIALS}' LIMIT 2")
+    assert rows[0][0] > rows[1][0]
+
+
+@pytest.mark.parametrize("value", [None, "fast", float("inf")])
+def test_a_sample_without_a_number_is_refused(folder: Path, value: object) -> None:
+    line = first_trial(folder)
+    change(folder, "h1", line, samples=[{"metric": "M", "value": value, "unit": "s", "item": None}])
+    with pytest.raises(ResultError, match=rf":{line + 1}: .*no measurement"):
+        merged(folder)
+
+
+def test_a_value_of_a_trial_that_did_not_succeed_counts_nowhere(folder: Path) -> None:
+    lines = [json.loads(line) for line in RunFolder(folder).journal("h1").read_text().splitlines()]
+    failed = next(i for i, record in enumerate(lines) if record.get("status") == "failed")
+    values = [{"metric": name, "value": 7.0, "unit": "s", "item": None} for name in ("Floor", "CreateAndRun")]
+    change(folder, "h1", failed, samples=values)
+    merged(folder)
+    found = read_series(folder)
+    assert not [one for one in found if one.metric == "Floor" or 7.0 in one.values]
 
 
 def test_the_same_trial_twice_is_refused(folder: Path) -> None:
@@ -151,3 +188,9 @@ def test_csv_has_a_header_and_every_sample(folder: Path) -> None:
     lines = list(csv_lines(folder))
     assert lines[0].startswith("run,host,machine,benchmark,block,position,combination")
     assert len(lines) == rows_of(f"SELECT count(*) FROM '{folder / SAMPLES}'")[0][0] + 1
+
+
+def test_what_cannot_be_written_is_said_in_a_sentence(folder: Path) -> None:
+    (folder / SAMPLES).mkdir()
+    with pytest.raises(ResultError, match=r"samples\.parquet and trials\.parquet cannot be written"):
+        merged(folder)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may be said of the pairs: verdicts, and which would be others without the flagged blocks. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from orchestrator.model.estimates import Change, Fleet, Measure, Pair, Settings
+from orchestrator.model.interval import Interval
+from orchestrator.model.run import RunSpec
+from orchestrator.model.verdict import Evidence, Subject, Verdict, VerdictKind
+from orchestrator.results.task import Task
+from orchestrator.results.touchstone import NO_BLOCKS
+from orchestrator.stats.planning import more_blocks
+from orchestrator.stats.sentences import no_fleet_claim
+from orchestrator.stats.verdict import judge_host
+
+TIMES = frozenset(("s", "ms", "us", "ns"))
+FEWEST_MACHINES = 3
+
+
+def judged(task: Task, pairs: Sequence[Pair]) -> Iterator[Verdict]:
+    primary = {(m.benchmark, m.metric): m for m in task.measures if m.primary}
+    imported = {host.name for host in task.spec.hosts if host.imported}
+    for pair in pairs:
+        measure = primary.get((pair.benchmark, pair.metric))
+        if measure is not None and pair.host not in imported:
+            words = ("faster", "slower") if measure.unit in TIMES else ("better", "worse")
+            subject = Subject(pair.benchmark, pair.metric, pair.combination, task.spec.baseline, *words)
+            evidence = _evidence(pair, task.settings)
+            yield judge_host(pair.host, subject, evidence, task.settings.alpha)
+
+
+def _evidence(pair: Pair, settings: Settings) -> Evidence:
+    more = None
+    if pair.interval is not None:
+        log = Interval(math.log(pair.interval.low), math.log(pair.interval.high), pair.interval.level)
+        more = more_blocks(pair.pairs, log, settings.precision, settings.family)
+    return Evidence(
+        units=pair.pairs,
+        ratio=pair.ratio,
+        interval=pair.interval,
+        equivalence=pair.equivalence,
+        p=pair.adjusted,
+        comparisons=settings.family,
+        margin=settings.margin,
+        more=more,
+    )
+
+
+def changed(verdicts: Sequence[Verdict], judged: Sequence[Verdict]) -> Iterator[Change]:
+    """Verdicts that would be of another kind, or in the other direction."""
+    clean = {(verdict.where, verdict.subject): verdict for verdict in judged}
+    for verdict in verdicts:
+        other = clean.get((verdict.where, verdict.subject))
+        if other is not None and (verdict.kind, _slower(verdict)) != (other.kind, _slower(other)):
+            yield Change(verdict.where or "", verdict.sentence, other.sentence)
+
+
+def _slower(verdict: Verdict) -> bool | None:
+    """The direction of a difference; None where none is claimed."""
+    ratio = verdict.evidence.ratio
+    return ratio > 1 if verdict.kind is VerdictKind.DIFFERENT and ratio is not None else None
+
+
+def _machines(spec: RunSpec) -> int:
+    return len({host.machine for host in spec.hosts if not host.imported})
+
+
+def fleet_estimates(spec: RunSpec, measures: Sequence[Measure]) -> Iterator[Fleet]:
+    """No fleet estimate is made yet: each comparison says why."""
+    for measure in measures:
+        for combination in spec.combinations if measure.primary else ():
+            if combination.name != spec.baseline:
+                where = (measure.benchmark, measure.metric, combination.name, _machines(spec))
+                yield Fleet(*where, ratio=None, interval=None, prediction=None, reason=fleet_sentence(spec))
+
+
+def fleet_sentence(spec: RunSpec) -> str:
+    own, machines = [host for host in spec.hosts if not host.imported], _machines(spec)
+    if not own:
+        return f"No claim is made: {NO_BLOCKS}."
+    if machines < FEWEST_MACHINES:
+        return no_fleet_claim(len(own), machines)
+    return f"{machines} machines: this version of labctl judges each host by itself and makes no fleet claim yet."

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Combinations against the baseline, paired by block, and their p adjusted. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from orchestrator.model.estimates import Measure, Pair
+from orchestrator.model.interval import Interval
+from orchestrator.results.task import Counted, Task, Without, counted
+from orchestrator.results.touchstone import NO_BLOCKS
+from orchestrator.stats.families import benjamini_hochberg, holm
+from orchestrator.stats.median import FEWEST
+from orchestrator.stats.paired import signed_rank_estimate, signed_rank_p
+from remote_agent.contract.benchmark import Better
+
+
+def estimated_pairs(task: Task, without: Without | None = None) -> Iterator[Pair]:
+    """All pairs; or, ``without`` some blocks, those of the hosts that have any of them."""
+    affected = None if without is None else {host for host, _ in without}
+    for measure in task.measures:
+        for host in task.spec.hosts if not measure.per_item else ():
+            where = (host.name, measure.benchmark)
+            if where not in task.asked or (affected is not None and host.name not in affected):
+                continue
+            left_out = (without or {}).get(where, frozenset())
+            base = counted(task.values.get((*where, measure.metric, task.spec.baseline)), left_out)
+            for combination in task.spec.combinations:
+                if combination.name == task.spec.baseline:
+                    continue
+                if host.imported:
+                    yield _no_pair(host.name, measure, combination.name, 0, NO_BLOCKS)
+                    continue
+                other = counted(task.values.get((*where, measure.metric, combination.name)), left_out)
+                yield _pair(host.name, measure, combination.name, base, other)
+
+
+def _no_pair(host: str, measure: Measure, combination: str, pairs: int, reason: str) -> Pair:
+    where = (host, measure.benchmark, measure.metric, combination)
+    return Pair(*where, pairs, None, None, None, None, None, reason)
+
+
+def _pair(host: str, measure: Measure, combination: str, base: Counted, other: Counted) -> Pair:
+    both, here, there = np.intersect1d(base[0], other[0], assume_unique=True, return_indices=True)
+    n = len(both)
+    if n == 0:
+        return _no_pair(host, measure, combination, 0, "no block has both sides")
+    ours, theirs = base[1][here], other[1][there]
+    if (ours <= 0).any() or (theirs <= 0).any():
+        return _no_pair(host, measure, combination, n, "a value of zero or below has no ratio")
+    sign = -1.0 if measure.better == Better.HIGHER.value else 1.0
+    differences = sign * np.log(theirs / ours)
+    estimated, (interval, equivalence) = signed_rank_estimate(differences, (0.95, 0.90))
+    return Pair(
+        host=host,
+        benchmark=measure.benchmark,
+        metric=measure.metric,
+        combination=combination,
+        pairs=n,
+        ratio=math.exp(estimated),
+        interval=_ratio(interval),
+        equivalence=_ratio(equivalence),
+        p=signed_rank_p(differences),
+        adjusted=None,
+        reason=None if n >= FEWEST else f"{n} of the {FEWEST} pairs that an interval needs",
+    )
+
+
+def _ratio(interval: Interval | None) -> Interval | None:
+    return interval and Interval(math.exp(interval.low), math.exp(interval.high), interval.level)
+
+
+def adjusted(found: list[Pair], measures: Sequence[Measure]) -> Iterator[Pair]:
+    """Within a host: Holm over the declared family (a missing p counts as 1), Benjamini-Hochberg over the rest."""
+    primary = {(m.benchmark, m.metric) for m in measures if m.primary}
+    groups: dict[tuple[str, bool], list[int]] = {}
+    for index, pair in enumerate(found):
+        groups.setdefault((pair.host, (pair.benchmark, pair.metric) in primary), []).append(index)
+    after: dict[int, float] = {}
+    for (_, declared), indices in groups.items():
+        p_values = [1.0 if (p := found[index].p) is None else p for index in indices]
+        after.update(zip(indices, (holm if declared else benjamini_hochberg)(p_values), strict=True))
+    for index, pair in enumerate(found):
+        yield pair if pair.p is None else replace(pair, adjusted=after[index])
