@@ -123,6 +123,7 @@ def _host_record(host: RunHost, records: list[dict[str, Any]], *, torn: bool) ->
         noise=_noise(kinds.get("block_ended", [])),
         load_before=_load_before(kinds.get("block_ended", [])),
         notes=tuple(notes),
+        redone=dict(Counter(record["reason"] for record in kinds.get("torn", []))),
     )
 
 

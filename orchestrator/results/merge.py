@@ -32,14 +32,17 @@ COLUMNS = (
     " elapsed_ns: 'BIGINT', cleanup_ns: 'BIGINT', leaks: 'STRUCT(kind VARCHAR, what VARCHAR)[]'}"
 )
 KEY = "run, host, machine, benchmark, block, position, combination, attempt, warmup, status"
-ORDER = "host_order, start_ns, benchmark, block, position"
+ORDER = "host_order, line"
+"""As the journals have them. Not by start_ns: the clock begins anew where a host was restarted in the run."""
+
 LOAD = f"""
-    INSERT INTO trial SELECT ? AS host_order, ? AS run, ? AS host, ? AS machine, * EXCLUDE (v, type)
+    INSERT INTO trial
+    SELECT ? AS host_order, row_number() OVER () AS line, ? AS run, ? AS host, ? AS machine, * EXCLUDE (v, type)
     FROM read_json(?, format = 'newline_delimited', columns = {COLUMNS}) WHERE type = 'trial'
 """
 TABLE = """
-    CREATE TABLE trial (host_order INTEGER, run VARCHAR, host VARCHAR, machine VARCHAR, benchmark VARCHAR, block INTEGER,
-        position INTEGER, combination VARCHAR, attempt INTEGER, warmup BOOLEAN, status VARCHAR, reason VARCHAR,
+    CREATE TABLE trial (host_order INTEGER, line BIGINT, run VARCHAR, host VARCHAR, machine VARCHAR, benchmark VARCHAR,
+        block INTEGER, position INTEGER, combination VARCHAR, attempt INTEGER, warmup BOOLEAN, status VARCHAR, reason VARCHAR,
         samples STRUCT(metric VARCHAR, value DOUBLE, unit VARCHAR, item INTEGER)[], start_ns BIGINT, elapsed_ns BIGINT,
         cleanup_ns BIGINT, leaks STRUCT(kind VARCHAR, what VARCHAR)[])
 """
@@ -61,7 +64,11 @@ def merge(folder: Path, spec: RunSpec) -> tuple[HostRecord, ...]:
         raise ResultError(
             f"{folder}: no host of run {spec.id} has a journal here.", f"`labctl fetch {spec.id}` pulls them."
         )
-    _write(folder, spec, journals)
+    try:
+        _write(folder, spec, journals)
+    except (OSError, duckdb.Error) as error:
+        first = str(error).splitlines()[0]
+        raise ResultError(f"{folder}: {SAMPLES} and {TRIALS} cannot be written: {first}.", None) from error
     records = {journal.host: journal.record for journal in journals}
     return tuple(records.get(host.name) or _absent(host) for host in spec.hosts)
 

@@ -18,6 +18,7 @@ from remote_agent.benchmarks.bench import Bench, BenchError, Cancelled
 from remote_agent.contract.benchmark import Benchmark
 from remote_agent.contract.journal import Leak, Sample, Trial
 from remote_agent.cri.client import Cri, CriError
+from remote_agent.cri.daemon import daemon
 from remote_agent.cri.describe import describe, handler_binaries
 from remote_agent.cri.leftovers import ours, remove_ours
 from remote_agent.cri.pods import Pod, PodPlan, remove_logs
@@ -38,6 +39,10 @@ Note = Callable[[str, str, str], None]
 """Called with level, message, hint."""
 
 
+class Torn(Exception):
+    """The attempt is no measurement of its combination and has to be redone; it is cleaned up. The text says why."""
+
+
 class Executor(Protocol):
     """What the engine needs of a host."""
 
@@ -55,7 +60,7 @@ class Executor(Protocol):
     def counters(self) -> Counters: ...
 
     def trial(self, spec: RunSpec, due: DoTrial, checkpoint: Callable[[], None], note: Note) -> Trial:
-        """Execute it. Raises Cancelled, cleaned up, where ``checkpoint`` does; all else is a failed trial."""
+        """Execute it. Raises Cancelled, cleaned up, where ``checkpoint`` does, and Torn; all else is a failed trial."""
 
     def finish(self, spec: RunSpec) -> None:
         """Remove what the run as a whole left: its control groups, its connections."""
@@ -91,6 +96,7 @@ class CriExecutor:
         found = 0
         for cri, sockets in self._runtimes(spec):
             try:
+                self._await(cri, lambda: None)
                 found += len(ours(cri))
             except CriError as error:
                 note("warning", f"{sockets}: cannot look for leftovers: {error}", "Is the runtime running?")
@@ -137,6 +143,7 @@ class CriExecutor:
         now = time.monotonic_ns()
         try:
             self._await(cri, checkpoint)
+            served = daemon(combination.socket)
             if lacking := unsupported(cri, combination):
                 return _trial(due, "unsupported", Measured((), lacking, now, 0), 0, ())
             plan = self._plan(spec, due, combination, item, cri, checkpoint)
@@ -155,6 +162,12 @@ class CriExecutor:
         leaks = audit.leaks(before, self._settle_s)
         for problem in sorted(problems):
             note("warning", f"Clean-up after {combination.name} met: {problem}", "Look at the runtime's log.")
+        if served is None or daemon(combination.socket) != served:
+            for leak in leaks:
+                note(
+                    "warning", f"A torn trial left the {leak.kind} {leak.what}.", "Look at the runtime's log."
+                )
+            raise Torn(f"{combination.cri}'s daemon went away in it.")
         return _trial(due, "failed" if measured.reason else "ok", measured, cleaned, leaks)
 
     def finish(self, spec: RunSpec) -> None:
@@ -332,6 +345,7 @@ __all__ = [
     "Executor",
     "Measured",
     "Note",
+    "Torn",
     "cgroup_parents",
     "measure",
     "unsupported",
