@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from remote_agent.agent import VERSION
-from remote_agent.agent.executor import Executor, Torn
+from remote_agent.agent.executor import FORGOTTEN, Executor, Torn
 from remote_agent.agent.journal import Journal
 from remote_agent.agent.schedule import CloseBlock, DoTrial, Finish, OpenBlock, Progress, Step, next_step
 from remote_agent.agent.spec import RunSpec
@@ -239,8 +239,7 @@ class Engine:
             self._when_there_is_room(run, lambda: run.folder.save_baseline(found))
             return
         for leak in self._executor.leaks(run.spec, frozenset(Leak(kind, what) for kind, what in baseline)):
-            message = f"An interrupted trial left the {leak.kind} {leak.what}."
-            self._note(run, "warning", message, "`labctl clean` removes leftovers.")
+            self._note(run, "warning", f"An interrupted trial left the {leak.kind} {leak.what}.", FORGOTTEN)
 
     def _do(self, run: Run, step: Step) -> None:
         match step:

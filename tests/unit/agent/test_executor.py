@@ -31,7 +31,7 @@ class World:
 
     def __init__(self, fake: FakeCri, root: Path) -> None:
         self.fake, self.root = fake, root
-        self.executor = CriExecutor(root, root / "logs", settle_s=0.05, return_s=0.3)
+        self.executor = CriExecutor(root, root / "logs", settle_s=0.05, return_s=0.3, forget_s=2)
         self.notes: list[str] = []
         self.spec = RunSpec.from_json(
             {
@@ -193,6 +193,35 @@ def test_leftovers_are_looked_for_when_the_runtime_is_up(tmp_path: Path) -> None
             assert cleaning.result(10) == 1
             assert list(fake.pods) == ["foreign"], "by label, and nothing else"
     assert world.notes == []
+
+
+def test_a_pod_that_appears_after_a_crash_is_waited_for_and_removed(world: World) -> None:
+    """As CRI-O's: what it was making when the agent died is not listed at first, and holds things all the same."""
+    held = world.root / "run/netns/late"
+    held.parent.mkdir(parents=True)
+    held.touch()
+
+    def appear() -> None:
+        time.sleep(0.3)
+        world.fake.pods["late"] = pb.RunPodSandboxRequest(
+            config=pb.PodSandboxConfig(labels={"labctl.run": "run-1"})
+        )
+        while "late" in world.fake.pods:
+            time.sleep(0.01)
+        held.unlink()
+
+    with ThreadPoolExecutor() as pool:
+        appearing = pool.submit(appear)
+        assert world.executor.leaks(world.spec, frozenset()) == ()
+        appearing.result(5)
+
+
+def test_what_never_goes_after_a_crash_is_named(world: World) -> None:
+    lease = world.root / "var/lib/cni/networks/labctl/10.0.0.9"
+    lease.parent.mkdir(parents=True)
+    lease.touch()
+    assert world.executor.leaks(world.spec, frozenset()) == (Leak("lease", "10.0.0.9"),)
+    assert lease.exists(), "nobody knows whose it is"
 
 
 def test_cancel_does_not_wait_for_a_runtime(tmp_path: Path) -> None:
