@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from remote_agent.agent import journal as module
 from remote_agent.agent.journal import Journal, OffsetError
 from remote_agent.contract.journal import record
 
@@ -110,7 +109,7 @@ def test_what_cannot_be_taken_back_at_once_is_never_served_and_is_before_the_nex
 
     disk.room = 30
     with monkeypatch.context() as patch:
-        patch.setattr(module.os, "truncate", refuse)
+        patch.setattr("remote_agent.agent.journal.os.truncate", refuse)
         with pytest.raises(OSError, match="No space"):
             journal.append(record("note", message="too much for the disk"))
     assert len(journal.path.read_bytes()) == len(before) + 30
