@@ -6,12 +6,16 @@ OSError stays OSError here: whoever calls knows what the file is to the user.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a write fails with where there is no room: it may succeed later."""
 
 
 @contextmanager

@@ -17,6 +17,7 @@ LabctlError                1  something that was asked for failed
 ├── BuildError             1  an artifact could not be made
 ├── RunError               1  a run could not be started, continued or read
 ├── ResultError            1  a result file is missing, torn, or of another schema version
+│   └── DiskFull           1  there is no room for it: the same may go well later
 ├── GateFailed             4  a comparison's gate was not met
 └── Interrupted          130  the user said stop
 """
@@ -118,6 +119,10 @@ class RunError(LabctlError):
 
 
 class ResultError(LabctlError):
+    pass
+
+
+class DiskFull(ResultError):
     pass
 
 

@@ -78,6 +78,7 @@ class HostRecord:
 
     ``facts`` and ``facts_after`` are its fingerprints, {} where it has none. ``agent`` is the agent's version.
     ``ended`` is how the journal closed, or None where it is still open. ``starts`` counts agent starts in this run.
+    ``redone`` counts the attempts that were torn and redone, by reason.
     ``noise`` sums, over the blocks, the counters that the agent watched; ``load_before`` is the one-minute load before the
     first block, None where it was not told.
     """
@@ -94,3 +95,4 @@ class HostRecord:
     load_before: float | None
     notes: tuple[Note, ...]
     runs: int = 1
+    redone: Mapping[str, int] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.load.inventory import load_inventory, select_hosts
 from orchestrator.load.suite import find_suite, list_suites, load_suite
@@ -29,6 +30,9 @@ from orchestrator.runs.process import owned, owning, start_detached
 from orchestrator.runs.sockets import socket_of
 from orchestrator.ssh import Results
 from remote_agent.benchmarks.registry import catalogue, find
+
+if TYPE_CHECKING:
+    from orchestrator.runs.session import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ def start_run(spec: RunSpec, store: RunStore) -> RunFolder:
     return folder
 
 
-def conduct_run(folder: RunFolder) -> int:
+def conduct_run(folder: RunFolder, patience: Patience | None = None) -> int:
     """Own the run until its end; gives its exit code. Somebody else owns it, or it has ended: 0, and nothing is done."""
     with owning(folder.lock) as mine:
         if not mine or ended(folder) is not None:
@@ -115,9 +119,8 @@ def conduct_run(folder: RunFolder) -> int:
 
         spec = folder.read_spec()
         agents = Agents(load_inventory(Path(spec.inventory)), spec)
-        return conduct(
-            spec, folder, agents.reach, lambda: digest(folder.path), primaries=primaries(catalogue_of(spec))
-        )
+        metrics = primaries(catalogue_of(spec))
+        return conduct(spec, folder, agents.reach, lambda: digest(folder.path), patience, metrics)
 
 
 def resume_run(folder: RunFolder) -> None:

@@ -6,12 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator import files
-from orchestrator.model.errors import ResultError
+from orchestrator.model.errors import DiskFull, ResultError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text``, atomically. Raises ResultError."""
+    """Replace ``path`` by ``text``, atomically. Raises ResultError; DiskFull, if that is why."""
     try:
         files.write_text(path, text)
     except OSError as error:
-        raise ResultError(f"{path}: cannot be written: {error.strerror}.") from error
+        kind = DiskFull if error.errno in files.FULL else ResultError
+        raise kind(f"{path}: cannot be written: {error.strerror}.") from error

@@ -187,6 +187,7 @@ def _told(host: RunHost, kinds: Mapping[str, list[Mapping[str, Any]]], *, torn: 
         noise=_noise(blocks),
         load_before=_load_before(blocks),
         notes=tuple(notes),
+        redone=dict(Counter(record["reason"] for record in kinds.get("torn", []))),
     )
 
 

@@ -18,6 +18,7 @@ so that the rows and the bytes of the file follow from the journals alone.
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -197,7 +198,9 @@ def pooled(records: Sequence[HostRecord]) -> HostRecord:
         return first
     blocks: dict[str, int] = {}
     noise: dict[str, float] = {}
+    redone: Counter[str] = Counter()
     for record in records:
+        redone.update(record.redone)
         for benchmark, count in record.blocks.items():
             blocks[benchmark] = blocks.get(benchmark, 0) + count
         for counter, grown in record.noise.items():
@@ -213,6 +216,7 @@ def pooled(records: Sequence[HostRecord]) -> HostRecord:
         noise=noise,
         notes=tuple(note for record in records for note in record.notes),
         runs=len(records),
+        redone=dict(redone),
     )
 
 

@@ -30,7 +30,14 @@ def notices(
     """What a reader must know before believing the numbers: the run's notices first, then each host's."""
     found = [*_shared(spec), *_other_builds(hosts), *_unlike(hosts)]
     for host in hosts:
-        found += [*_journal(host), *_noted(host), *_changed(host), *_settings(host), *_adapters(host)]
+        found += [
+            *_journal(host),
+            *_lacks(spec, host),
+            *_noted(host),
+            *_changed(host),
+            *_settings(host),
+            *_adapters(host),
+        ]
         found += _noise(host)
         found += _flagged(host, contamination) if contamination else ()
         found += _trials([count for count in trials if count.host == host.host])
@@ -120,11 +127,11 @@ def _journal(host: HostRecord) -> Iterator[Notice]:
         yield Notice(
             host.host, f"The agent was started again {again} during the run.", "Look at the order over time."
         )
-    if host.starts and host.ended is None:
+    for reason, times in host.redone.items():
         yield Notice(
             host.host,
-            "The journal is still open: the run has not ended here.",
-            "`labctl attach` goes on with it.",
+            f"{times} attempt{'s were' if times != 1 else ' was'} torn and redone. {reason}",
+            "The torn ones are in no number; trials.parquet has the attempt of each trial.",
         )
     if host.ended == "cancelled":
         yield Notice(
@@ -132,6 +139,30 @@ def _journal(host: HostRecord) -> Iterator[Notice]:
             "The run was cancelled before all blocks were done.",
             "Run the suite again for all of them.",
         )
+
+
+def _lacks(spec: RunSpec, host: HostRecord) -> Iterator[Notice]:
+    """A host that was lost before its end: the others' numbers stand, and its own are of fewer blocks."""
+    if host.ended is not None or not host.starts:
+        return
+    yield Notice(
+        host.host,
+        "One of its runs has not ended here."
+        if spec.runs
+        else f"The run has not ended here: it has {_reached(spec, host)}.",
+        "`labctl attach` goes on with a run that is under way, and `labctl fetch` pulls what the host has.",
+    )
+
+
+def _reached(spec: RunSpec, host: HostRecord) -> str:
+    """How many blocks it has of what was asked; with a precision target nobody asked for a number, but for at most one."""
+    lacking = []
+    for plan in spec.benchmarks:
+        done, asked = host.blocks.get(plan.name, 0), plan.warmup + plan.blocks
+        if done < asked:
+            most = "" if plan.precision is None else "at most "
+            lacking.append(f"{done} of {most}{asked} blocks of {plan.name}")
+    return ", ".join(lacking) or "all blocks, and no end"
 
 
 def _noted(host: HostRecord) -> Iterator[Notice]:

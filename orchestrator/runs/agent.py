@@ -45,7 +45,10 @@ class AgentState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AgentStatus:
-    """How a run stands on a host. ``granted``, ``done``: benchmark to number of blocks."""
+    """How a run stands on a host. ``granted``, ``done``: benchmark to number of blocks.
+
+    ``problem`` is a sentence on what keeps the agent from going on; empty: nothing does.
+    """
 
     run_id: str
     state: AgentState
@@ -53,6 +56,7 @@ class AgentStatus:
     done: Mapping[str, int]
     trial: str
     journal_size: int
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,4 +221,5 @@ def _status(reply: pb.StatusReply) -> AgentStatus:
         done={grant.benchmark: grant.until for grant in reply.done},
         trial=reply.trial,
         journal_size=reply.journal_size,
+        problem=reply.problem,
     )

@@ -61,6 +61,7 @@ class HostRecord:
     closed: bool = False
     known: bool = False
     met: bool = False
+    problem: str = ""
     result: RunStatus | None = None
     error: LabctlError | None = None
 
@@ -187,6 +188,10 @@ class Board:
             busy = record.busy
             for benchmark, until in status.done.items():
                 record.done[benchmark] = max(until, record.done.get(benchmark, 0))
+            if status.problem and status.problem != record.problem:
+                hint = "It goes on by itself when that is over."
+                self.tell("note", host=name, level="warning", message=status.problem, hint=hint)
+            record.problem = status.problem
             if busy and not record.busy:
                 self._free_at[record.host.machine] = self._clock() + self._settle
                 self.phase(name, Phase.WAITING)
@@ -319,6 +324,11 @@ class Board:
         elif entry["type"] == "note":
             fields = {key: entry.get(key) for key in ("level", "message", "hint")}
             self.tell("note", host=record.host.name, **fields)
+        elif entry["type"] == "torn":
+            what = f"{entry['combination']} in block {entry['block']} of {entry['benchmark']} is redone"
+            self.tell(
+                "note", host=record.host.name, level="info", message=f"{what}: {entry['reason']}", hint=None
+            )
 
     def _touch(self) -> None:
         self.dirty = True

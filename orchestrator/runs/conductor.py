@@ -3,22 +3,29 @@
 
 What it knows it has from three places that outlive it: run.json, its copies of the journals, and what the agents
 answer. So one that is started again takes up where the last one was; nothing is lost and nothing runs twice.
+
+A full disk here stops nothing on the hosts: they hold their journals, and what is missing is pulled when there is room.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
-from orchestrator.model.errors import LabctlError
-from orchestrator.model.run import RunSpec, RunStatus
+from orchestrator.model.errors import DiskFull, LabctlError
+from orchestrator.model.run import RunSpec, RunState, RunStatus
 from orchestrator.runs.board import Board, RunFiles
 from orchestrator.runs.session import HostWorker, Patience, Reach
 from remote_agent.contract.benchmark import Metric
 
 TICK = 0.25
 """Seconds between two looks at the cancel file; state.json is written at most once in four."""
+
+ROOM_PAUSE = 1.0
+"""Seconds between two tries to write the run's last state on a full disk."""
 
 
 def conduct(
@@ -43,7 +50,7 @@ def conduct(
     _watch(board, files, _start_workers(board, spec, files, reach, patience))
     status, exit_code = board.verdict()
     message = _digest(board, digest)
-    files.write_state(board.state(status, exit_code))
+    _conclude(files, board.state(status, exit_code), patience.stalled)
     board.tell("end", status=status, exit_code=exit_code, message=message)
     return exit_code
 
@@ -70,11 +77,26 @@ def _watch(board: Board, files: RunFiles, threads: list[threading.Thread]) -> No
             board.cancel()
         if board.dirty and ticks % 4 == 0:
             board.dirty = False
-            files.write_state(board.state(RunStatus.RUNNING, None))
+            with suppress(DiskFull):  # the workers meet it too, wait, and say so
+                files.write_state(board.state(RunStatus.RUNNING, None))
         ticks += 1
         alive = next((thread for thread in threads if thread.is_alive()), None)
         if alive is not None:
             alive.join(timeout=TICK)
+
+
+def _conclude(files: RunFiles, state: RunState, seconds: float) -> None:
+    """Write the last state, as soon as there is room. Raises DiskFull after ``seconds``: `attach` concludes the run then."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            files.write_state(state)
+        except DiskFull:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(ROOM_PAUSE)
+        else:
+            return
 
 
 def _digest(board: Board, digest: Callable[[], None]) -> str:

@@ -40,6 +40,10 @@ SERVICE = f"""\
 # Written by labctl.
 [Unit]
 Description=labctl's agent: executes benchmark runs on this host
+# Started after the runtimes, and so ended before them: what is under way is cleaned up while they still answer.
+After=containerd.service crio.service
+# However often it ends, it comes back.
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart={COMMAND} serve

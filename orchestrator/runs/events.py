@@ -27,6 +27,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from orchestrator.files import FULL
+
 
 class Phase(StrEnum):
     CONNECTING = "connecting"
@@ -42,21 +44,28 @@ class Phase(StrEnum):
 
 
 class EventLog:
-    """Appends events; one write a line, so that a reader never sees lines of two writers mixed."""
+    """Appends events, one owner at a time. What a full disk does not take is kept here, and comes with the next event."""
 
     def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._path = path
         self._now = now
-        _end_torn_line(path)
+        # A writer that was killed in the middle of a line must not swallow our first.
+        self._rest = b"\n" if _is_torn(path) else b""
 
     def write(self, kind: str, **fields: Any) -> None:
+        """Raises OSError, but for a full disk."""
         event = {"type": kind, "time": self._now().isoformat(timespec="milliseconds"), **fields}
-        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._rest += json.dumps(event, separators=(",", ":")).encode() + b"\n"
         try:
-            os.write(descriptor, line)
-        finally:
-            os.close(descriptor)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                while self._rest:
+                    self._rest = self._rest[os.write(descriptor, self._rest) :]
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
 
 
 def read_events(path: Path, offset: int = 0) -> tuple[list[Mapping[str, Any]], int]:
@@ -102,11 +111,10 @@ def _parse(line: bytes) -> Mapping[str, Any] | None:
     return event if isinstance(event, dict) and "type" in event else None
 
 
-def _end_torn_line(path: Path) -> None:
-    """A writer that was killed in the middle of a line must not swallow the next writer's first."""
+def _is_torn(path: Path) -> bool:
+    """Does the last line lack its end?"""
     try:
-        with path.open("rb+") as file:
-            if file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
-                file.write(b"\n")
+        with path.open("rb") as file:
+            return file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
     except FileNotFoundError:
-        return
+        return False

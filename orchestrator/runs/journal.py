@@ -6,11 +6,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from orchestrator.model.errors import ResultError
+from orchestrator.files import FULL
+from orchestrator.model.errors import DiskFull, ResultError
 
 
 class JournalCopy:
@@ -22,7 +24,7 @@ class JournalCopy:
         self._tail = b""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("ab+")
+            self._file = path.open("ab+", buffering=0)
             self.size = self._cut_torn_line()
         except OSError as error:
             raise ResultError(f"{path}: cannot be written: {error.strerror}.") from error
@@ -30,7 +32,8 @@ class JournalCopy:
     def append(self, offset: int, data: bytes) -> list[Mapping[str, Any]]:
         """Take over a chunk that begins at ``offset`` of the host's journal; gives the records that it completes.
 
-        What is here already is passed over. Raises ResultError: a gap, a line that is no record, a full disk.
+        What is here already is passed over. Raises ResultError: a gap, a line that is no record; DiskFull. Then nothing of the
+        chunk is kept, and it may be pulled again.
         """
         have = self.size + len(self._tail)
         if offset > have:
@@ -65,19 +68,25 @@ class JournalCopy:
         self.close()
 
     def _write(self, whole: bytes) -> None:
+        """All of it, or nothing."""
+        rest = memoryview(whole)
         try:
-            self._file.write(whole)
-            self._file.flush()
+            self._file.truncate(self.size)  # what an attempt that failed has left is behind that
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise ResultError(f"{self.path}: cannot be written: {error.strerror}.") from error
+            with suppress(OSError):
+                self._file.truncate(self.size)
+            kind = DiskFull if error.errno in FULL else ResultError
+            hint = "Make room; what is missing is pulled then." if kind is DiskFull else None
+            raise kind(f"{self.path}: cannot be written: {error.strerror}.", hint) from error
         self.size += len(whole)
 
     def _cut_torn_line(self) -> int:
-        self._file.seek(0)
-        size = sum(len(line) for line in self._file if line.endswith(b"\n"))
+        with self.path.open("rb") as file:
+            size = sum(len(line) for line in file if line.endswith(b"\n"))
         self._file.truncate(size)
-        self._file.seek(0, os.SEEK_END)
         return size
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from orchestrator.model.errors import RunError
@@ -24,8 +24,8 @@ def owning(lock: Path, patience: float = 2.0) -> Iterator[bool]:
             time.sleep(0.05)
         if mine:
             file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+            with suppress(OSError):  # no room: the lock holds all the same, its owner is only not named
+                os.write(file.fileno(), f"{os.getpid()}\n".encode())
         yield mine
 
 

@@ -13,6 +13,7 @@ from orchestrator.model.errors import (
     AddressNotFound,
     ChangedHostKey,
     ConnectionLost,
+    DiskFull,
     HostError,
     LabctlError,
     LoginRefused,
@@ -36,7 +37,7 @@ class Patience:
 
     lost       how long a host may be away before it is given up
     cancel     the same, once the run is to end
-    stalled    how long a host may be at work without finishing a trial
+    stalled    how long a host may be at work without finishing a trial, and how long this machine's disk may be full
     heartbeat  how long it may be silent before it is asked whether it is there
     settle     between two hosts' turns on one machine
     losses     how often in a row a connection may be made and lost again without a trial in between
@@ -92,7 +93,7 @@ class HostWorker:
 
     def _work(self, copy: JournalCopy) -> None:
         board, record = self._board, self._board[self._name]
-        losses, pause = 0, self._patience.first_pause
+        losses, pause, full = 0, self._patience.first_pause, 0.0
         while record.result is None:
             trials, contact = record.tally.done, record.contact
             try:
@@ -105,6 +106,13 @@ class HostWorker:
                     losses += 1
                 if self._give_up(error, losses):
                     return
+                board.lost(self._name, error)
+                self._rest(pause)
+                pause = min(2 * pause, self._patience.longest_pause)
+            except DiskFull as error:
+                full = 0.0 if record.tally.done > trials else full + pause
+                if full > (self._patience.cancel if board.cancelling else self._patience.stalled):
+                    raise
                 board.lost(self._name, error)
                 self._rest(pause)
                 pause = min(2 * pause, self._patience.longest_pause)
@@ -244,7 +252,7 @@ class Session:
                     raise HostError(
                         self._name,
                         f"has not finished a trial for {self._patience.stalled:.0f} s.",
-                        "Look at it: journalctl -u labctl-agent.",
+                        board[self._name].problem or "Look at it: journalctl -u labctl-agent.",
                     )
                 if board.silence(self._name) > self._patience.heartbeat:
                     return "heartbeat"

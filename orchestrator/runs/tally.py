@@ -19,6 +19,7 @@ class Tally:
     leaks: dict[Key, int] = field(default_factory=dict)
     spans: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     torn: set[tuple[str, int]] = field(default_factory=set)
+    open: set[tuple[str, int]] = field(default_factory=set)
     ended: str | None = None
 
     @property
@@ -45,6 +46,11 @@ class Tally:
             self.ended = str(record["status"])
         elif record["type"] == "run" and record.get("resumed"):
             self.ended = None
+            self.torn |= self.open  # the host's clock may have begun anew in between
+        elif record["type"] == "block":
+            self.open.add((str(record["benchmark"]), int(record["block"])))
+        elif record["type"] == "block_ended":
+            self.open.discard((str(record["benchmark"]), int(record["block"])))
 
     def block_seconds(self, benchmark: str, block: int) -> float | None:
         """From its first trial's start to its last one's clean-up; None: not measured, or torn by a restart."""

@@ -142,6 +142,7 @@ def _as_json(reply: pb.StatusReply) -> dict[str, Any]:
         "done": {grant.benchmark: grant.until for grant in reply.done},
         "trial": reply.trial,
         "journal_size": reply.journal_size,
+        "problem": reply.problem,
     }
 
 
@@ -155,4 +156,5 @@ def _sentence(reply: pb.StatusReply) -> str:
         f"{done.get(grant.benchmark, 0)} of {grant.until} blocks of {grant.benchmark}"
         for grant in reply.granted
     )
-    return f"{reply.run_id}: {_state(reply)}; {blocks}." + (f" Now {reply.trial}." if reply.trial else "")
+    now = f" Now {reply.trial}." if reply.trial else ""
+    return f"{reply.run_id}: {_state(reply)}; {blocks}.{now}" + (f" {reply.problem}" if reply.problem else "")

@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 CHUNK = 256 * 1024
 """Bytes given at once, about: a chunk ends with a line."""
@@ -23,21 +24,23 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Raises OSError."""
         self.path = path
-        self._file: IO[bytes] | None = None
+        self._descriptor: int | None = None
         path.touch(mode=0o600)
         self.torn = self._recover()
         self.size = path.stat().st_size
         """Bytes that are on the disk and end with a line."""
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Write one record and sync it. Raises OSError."""
-        line = json.dumps(record, separators=(",", ":"), allow_nan=False)
-        if self._file is None:
-            self._file = self.path.open("ab")
-        self._file.write(line.encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.size = os.fstat(self._file.fileno()).st_size
+        """Write one record and sync it. Raises OSError: then nothing of it stays, and it may be appended again."""
+        line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        try:
+            _write(self._opened(), line)
+        except OSError:
+            self.close()
+            with suppress(OSError):  # what cannot be cut off now is cut off before the next append
+                os.truncate(self.path, self.size)
+            raise
+        self.size += len(line)
 
     def records(self) -> Iterator[Mapping[str, Any]]:
         """Every record, from the first."""
@@ -65,9 +68,16 @@ class Journal:
 
     def close(self) -> None:
         """An append opens it again."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _opened(self) -> int:
+        """What is behind ``size`` is the torn rest of an append that failed. Raises OSError."""
+        if self._descriptor is None:
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            os.ftruncate(self._descriptor, self.size)
+        return self._descriptor
 
     def _recover(self) -> int:
         """Cut off a last line that is unfinished or no record; the number of bytes that went."""
@@ -81,6 +91,14 @@ class Journal:
                 file.truncate(keep)
                 os.fsync(file.fileno())
         return len(content) - keep
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    """All of it, past every cache. Raises OSError."""
+    rest = memoryview(line)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    os.fsync(descriptor)
 
 
 def _is_record(line: bytes) -> bool:

@@ -52,13 +52,20 @@ Step = OpenBlock | DoTrial | CloseBlock | Finish
 
 @dataclass(slots=True)
 class Progress:
-    """The journal, folded. ``attempts`` counts how often each trial was begun; ``orders`` holds the blocks that are open."""
+    """The journal, folded. ``attempts`` counts how often each trial was begun; ``orders`` holds the blocks that are open.
+
+    ``begun`` holds the `trial_started` of trials of which nothing more has been said; ``torn``: why the last attempt of a trial
+    was none. ``boot_id``: the host's when the agent was started last.
+    """
 
     done: set[TrialKey] = field(default_factory=set)
     attempts: dict[TrialKey, int] = field(default_factory=dict)
+    begun: dict[TrialKey, Mapping[str, Any]] = field(default_factory=dict)
+    torn: dict[TrialKey, str] = field(default_factory=dict)
     orders: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
     closed: set[tuple[str, int]] = field(default_factory=set)
     starts: int = 0
+    boot_id: str | None = None
     fingerprinted: bool = False
     ended: str | None = None
 
@@ -74,13 +81,19 @@ class Progress:
         match record["type"]:
             case "run":
                 self.starts += 1
+                self.boot_id = record.get("boot_id")
             case "fingerprint":
                 self.fingerprinted = True
             case "block":
                 self.orders[record["benchmark"], record["block"]] = tuple(record["order"])
             case "trial_started":
                 self.attempts[_key(record)] = record["attempt"]
+                self.begun[_key(record)] = record
+            case "torn":
+                self.begun.pop(_key(record), None)
+                self.torn[_key(record)] = record["reason"]
             case "trial":
+                self.begun.pop(_key(record), None)
                 self.done.add(_key(record))
             case "block_ended":
                 self.closed.add((record["benchmark"], record["block"]))
@@ -94,11 +107,6 @@ class Progress:
         while (benchmark, block) in self.closed:
             block += 1
         return block
-
-    @property
-    def torn(self) -> set[TrialKey]:
-        """Trials that were begun and never ended."""
-        return self.attempts.keys() - self.done
 
 
 def order(seed: int, host: str, benchmark: str, block: int, combinations: Sequence[str]) -> tuple[str, ...]:

@@ -169,4 +169,5 @@ def _reply(status: RunStatus) -> pb.StatusReply:
         done=[pb.BlockGrant(benchmark=name, until=until) for name, until in status.done.items()],
         trial=status.trial,
         journal_size=status.journal_size,
+        problem=status.problem,
     )

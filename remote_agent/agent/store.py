@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -13,6 +14,11 @@ from typing import Any
 from remote_agent.agent.spec import RunSpec, SpecError
 
 ROOT = Path("/var/lib/labctl/runs")
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a write fails with where there is no room: it may succeed later."""
+
+ROOM = 64 * 1024
+"""Bytes; a disk with less than that free is full: a trial's record is a few KiB, and runtimes write more."""
 
 
 class StoreError(Exception):
@@ -43,6 +49,11 @@ class RunFolder:
     @property
     def journal(self) -> Path:
         return self.path / "journal.jsonl"
+
+    def full(self) -> bool:
+        """Has its disk so little room that what failed may have failed of that? Raises OSError."""
+        disk = os.statvfs(self.path)
+        return disk.f_bavail * disk.f_frsize < ROOM
 
     def spec(self) -> RunSpec:
         """Raises StoreError."""
@@ -86,22 +97,35 @@ class Store:
         return [RunFolder(path.parent) for path in specs]
 
     def create(self, spec: RunSpec) -> RunFolder:
-        """Raises OSError."""
+        """On the disk, with an empty journal: a host that loses its power has all of it, or no run. Raises StoreError."""
         folder = RunFolder(self.root / spec.run_id)
-        folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_json(folder.path / "spec.json", spec.to_json())
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.journal.touch(mode=0o600)
+            write_json(folder.path / "spec.json", spec.to_json())
+            _sync_folder(self.root)
+        except OSError as error:
+            raise StoreError(f"{folder.path}: the run cannot be kept here: {error.strerror}.") from error
         return folder
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Aside, synced, renamed, and the folder synced: after a crash there is the old file or the new one."""
+    """Aside, synced, renamed, and the folder synced: after a crash there is the old file or the new one. Raises OSError."""
     aside = path.with_name(f".{path.name}.new")
-    with aside.open("w") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with aside.open("w") as file:
+            json.dump(value, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    """What has been made or renamed in it is on the disk."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:

@@ -6,12 +6,21 @@ Every record has ``v`` (SCHEMA) and ``type``. Times named ``*_ns`` are the host'
     run            run, host, seed, agent, boot_id, time, spec      first record; again after a restart of the agent (resumed: true)
     fingerprint    when ("before" | "after"), facts
     block          benchmark, block, warmup, order [combination]    before a block's first trial
-    trial_started  benchmark, block, position, combination, attempt fsynced before the trial: without a `trial` behind it, it is torn
+    trial_started  benchmark, block, position, combination, attempt fsynced before the trial
+    torn           benchmark, block, position, combination, attempt, reason     that attempt is no measurement; it is redone
     trial          benchmark, block, position, combination, attempt, warmup, status, reason, samples, start_ns, elapsed_ns,
                    cleanup_ns, leaks
     block_ended    benchmark, block, noise {counter: delta or null, "loadavg": {before, after}, "missing": {counter: reason}}
     note           level ("info" | "warning"), message, hint
     ended          status ("complete" | "cancelled"), time          last record
+
+An attempt is torn where the agent ended or the host was restarted in it, where the runtime's daemon went away in it (what a
+runtime does that is being killed is no measurement of it), or where it failed on a full disk. It is done again as the next
+attempt, at most five times; then the trial fails, with the last reason. A trial is in the journal once, whatever happens; one
+whose `attempt` is above 1 was redone. (A `trial_started` behind which the journal just ends is torn too, and not said yet.)
+
+No two `*_ns` of different boots may be subtracted: the monotonic clock begins anew, and a `run` record with another boot_id
+says where. `time` is for people: the wall clock may be set back, and then it goes back.
 
 A sample is {"metric": NAME, "value": number in the metric's unit, "unit": UNIT, "item": index or null}.
 A leak is {"kind": KIND, "what": NAME}, its kind one of pod, container, netns, ipcns, utsns, pidns, userns, veth, mount, cgroup,

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from remote_agent.agent import journal
 from remote_agent.agent.engine import Engine
 from remote_agent.agent.executor import Note
 from remote_agent.agent.schedule import DoTrial
@@ -142,3 +146,33 @@ def run_engine(tmp_path: Path) -> Iterator[Starter]:
 @pytest.fixture
 def killed() -> type[BaseException]:
     return Killed
+
+
+class Disk:
+    """One that is full after ``room`` bytes more: a write that does not fit is done in part, then refused, as disks do."""
+
+    def __init__(self) -> None:
+        self.room: int | None = None
+        self.refused = threading.Event()
+        self.code = errno.ENOSPC
+        self._write = os.write
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if self.room is None:
+            return self._write(descriptor, data)
+        if self.room == 0:
+            self.refused.set()
+            raise OSError(self.code, os.strerror(self.code))
+        written = self._write(descriptor, data[: self.room])
+        self.room -= written
+        return written
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """Under every journal of the test's."""
+    made = Disk()
+    seen = SimpleNamespace(**{name: getattr(os, name) for name in dir(os)})
+    seen.write = made.write
+    monkeypatch.setattr(journal, "os", seen)
+    return made

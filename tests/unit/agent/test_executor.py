@@ -6,19 +6,22 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from remote_agent.agent.executor import CriExecutor, cgroup_parents
+from remote_agent.agent.executor import CriExecutor, Torn, cgroup_parents
 from remote_agent.agent.preflight import preflight
 from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
 from remote_agent.benchmarks.bench import IMAGE, Cancelled, NotSupported
 from remote_agent.contract.journal import Leak, Trial
-from tests.fixtures.fake_cri import Failure, FakeCri, serving
+from remote_agent.gen.runtime.v1 import cri_pb2 as pb
+from tests.fixtures.fake_cri import Failure, FakeCri, listening_instead, serving
 
 LIFECYCLE, SCALE = "operations.container.lifecycle", "scalability.runtime.3"
 
@@ -28,7 +31,7 @@ class World:
 
     def __init__(self, fake: FakeCri, root: Path) -> None:
         self.fake, self.root = fake, root
-        self.executor = CriExecutor(root, root / "logs", settle_s=0.05, return_s=0.3)
+        self.executor = CriExecutor(root, root / "logs", settle_s=0.05, return_s=0.3, forget_s=2)
         self.notes: list[str] = []
         self.spec = RunSpec.from_json(
             {
@@ -156,6 +159,88 @@ def test_a_runtime_that_is_away_at_clean_up_is_waited_for(world: World) -> None:
     assert (trial.status, trial.leaks, world.notes) == ("failed", (), [])
     assert away.times == 0, "clean-up did meet the failure"
     assert world.fake.pods == {}
+
+
+@pytest.mark.parametrize("call", [None, "StartContainer"], ids=["between-calls", "in-a-call"])
+def test_a_trial_in_which_the_daemon_was_started_again_is_torn_and_cleaned_up(
+    tmp_path: Path, call: str | None
+) -> None:
+    """Also where every call of it went well: what was measured is not the daemon that it began with."""
+    with ExitStack() as stack:
+        fake = stack.enter_context(serving(tmp_path / "cri.sock"))
+        world = World(fake, tmp_path)
+        if call:
+            fake.failures[call] = Failure(grpc.StatusCode.UNAVAILABLE, "going away")
+        asked: list[None] = []
+
+        def restart() -> None:
+            asked.append(None)
+            if len(asked) == 3:
+                stack.enter_context(listening_instead(fake))
+
+        with pytest.raises(Torn, match=r"^fake's daemon went away in it\.$"):
+            world.trial(checkpoint=restart)
+        assert (fake.pods, fake.containers) == ({}, {})
+        assert world.trial().status == "ok", "the next attempt is one"
+
+
+def test_a_daemon_that_is_gone_after_a_trial_has_torn_it(tmp_path: Path) -> None:
+    with serving(tmp_path / "cri.sock") as fake:
+        world, asked = World(fake, tmp_path), list[None]()
+
+        def vanish() -> None:
+            asked.append(None)
+            if len(asked) == 3:
+                fake.socket.unlink()
+
+        with pytest.raises(Torn):
+            world.trial(checkpoint=vanish)
+
+
+def test_leftovers_are_looked_for_when_the_runtime_is_up(tmp_path: Path) -> None:
+    """After the host's restart the agent may be there before the runtimes are."""
+    world = World(FakeCri(tmp_path / "cri.sock"), tmp_path)
+    world.executor = CriExecutor(tmp_path, tmp_path / "logs", settle_s=0.05, return_s=5)
+    with ThreadPoolExecutor() as pool:
+        cleaning = pool.submit(world.executor.clean, world.spec, lambda *words: world.notes.append(words[1]))
+        time.sleep(0.3)
+        with serving(tmp_path / "cri.sock") as fake:
+            fake.pods["left"] = pb.RunPodSandboxRequest(
+                config=pb.PodSandboxConfig(labels={"labctl.run": "an-older-one"})
+            )
+            fake.pods["foreign"] = pb.RunPodSandboxRequest(config=pb.PodSandboxConfig(labels={"app": "x"}))
+            assert cleaning.result(10) == 1
+            assert list(fake.pods) == ["foreign"], "by label, and nothing else"
+    assert world.notes == []
+
+
+def test_a_pod_that_appears_after_a_crash_is_waited_for_and_removed(world: World) -> None:
+    """As CRI-O's: what it was making when the agent died is not listed at first, and holds things all the same."""
+    held = world.root / "run/netns/late"
+    held.parent.mkdir(parents=True)
+    held.touch()
+
+    def appear() -> None:
+        time.sleep(0.3)
+        world.fake.pods["late"] = pb.RunPodSandboxRequest(
+            config=pb.PodSandboxConfig(labels={"labctl.run": "run-1"})
+        )
+        while "late" in world.fake.pods:
+            time.sleep(0.01)
+        held.unlink()
+
+    with ThreadPoolExecutor() as pool:
+        appearing = pool.submit(appear)
+        assert world.executor.leaks(world.spec, frozenset()) == ()
+        appearing.result(5)
+
+
+def test_what_never_goes_after_a_crash_is_named(world: World) -> None:
+    lease = world.root / "var/lib/cni/networks/labctl/10.0.0.9"
+    lease.parent.mkdir(parents=True)
+    lease.touch()
+    assert world.executor.leaks(world.spec, frozenset()) == (Leak("lease", "10.0.0.9"),)
+    assert lease.exists(), "nobody knows whose it is"
 
 
 def test_cancel_does_not_wait_for_a_runtime(tmp_path: Path) -> None:

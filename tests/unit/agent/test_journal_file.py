@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,3 +79,41 @@ def test_what_is_no_number_is_never_journalled(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         journal.append(record("trial", value=float("nan")))
     assert journal.size == 0
+
+
+@pytest.mark.parametrize("fits", [0, 1, 30])
+def test_an_append_that_fails_leaves_nothing_and_may_be_done_again(
+    tmp_path: Path, disk: Any, fits: int
+) -> None:
+    journal = _filled(tmp_path / "journal.jsonl", 3)
+    before = journal.path.read_bytes()
+    disk.room = fits
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space"):
+            journal.append(record("note", message="too much for the disk"))
+        assert journal.path.read_bytes() == before
+    disk.room = None
+    journal.append(record("note", message="again"))
+    assert [json.loads(line)["message"] for line in journal.path.read_bytes().splitlines()[3:]] == ["again"]
+    assert journal.size == journal.path.stat().st_size
+
+
+def test_what_cannot_be_taken_back_at_once_is_never_served_and_is_before_the_next_append(
+    tmp_path: Path, disk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = _filled(tmp_path / "journal.jsonl", 3)
+    before = journal.path.read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    disk.room = 30
+    with monkeypatch.context() as patch:
+        patch.setattr("remote_agent.agent.journal.os.truncate", refuse)
+        with pytest.raises(OSError, match="No space"):
+            journal.append(record("note", message="too much for the disk"))
+    assert len(journal.path.read_bytes()) == len(before) + 30
+    assert journal.read(len(before)) == b""
+    disk.room = None
+    journal.append(record("note", message="again"))
+    assert [json.loads(line)["message"] for line in journal.path.read_bytes().splitlines()[3:]] == ["again"]

@@ -87,7 +87,10 @@ def test_a_torn_trial_is_redone_as_the_next_attempt(spec: RunSpec) -> None:
     trial = next_step(spec, grants, progress)
     assert isinstance(trial, DoTrial)
     progress.apply(_records(trial)[0])
-    assert len(progress.torn) == 1
+    assert [record["attempt"] for record in progress.begun.values()] == [1]
+    torn = {**_records(trial)[0], "type": "torn", "reason": "The agent ended in it."}
+    progress.apply(torn)
+    assert (progress.begun, list(progress.torn.values())) == ({}, ["The agent ended in it."])
     again = next_step(spec, grants, progress)
     assert isinstance(again, DoTrial)
     assert (again.combination, again.attempt) == (trial.combination, 2)

@@ -462,11 +462,14 @@ class StatusReply(_message.Message):
     DONE_FIELD_NUMBER: _builtins.int
     TRIAL_FIELD_NUMBER: _builtins.int
     JOURNAL_SIZE_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     state: Global___State.ValueType
     trial: _builtins.str
     """what is under way, in words"""
     journal_size: _builtins.int
+    problem: _builtins.str
+    """what keeps the agent from going on, in a sentence; empty: nothing"""
     @_builtins.property
     def granted(self) -> _containers.RepeatedCompositeFieldContainer[Global___BlockGrant]: ...
     @_builtins.property
@@ -482,10 +485,11 @@ class StatusReply(_message.Message):
         done: _abc.Iterable[Global___BlockGrant] | None = ...,
         trial: _builtins.str = ...,
         journal_size: _builtins.int = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "granted", b"granted", "journal_size", b"journal_size", "run_id", b"run_id", "state", b"state", "trial", b"trial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "granted", b"granted", "journal_size", b"journal_size", "problem", b"problem", "run_id", b"run_id", "state", b"state", "trial", b"trial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
