@@ -70,13 +70,20 @@ class RunHost:
     """A host of a run, and the machine it stands on.
 
     ``provenance`` is what it ran (results/provenance.py): {} until its journal has told it. ``imported`` names the tool whose
-    result stands in for a journal, "" where labctl measured: no block of that host pairs anything.
+    result stands in for a journal, "" where labctl measured: no block of that host pairs anything. ``seat`` is what it takes
+    turns on where that is not the machine that it is said to be: a local lab whose hosts are declared as several machines.
     """
 
     name: str
     machine: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
     imported: str = ""
+    seat: str = ""
+
+    @property
+    def turns_on(self) -> str:
+        """Hosts of which this is the same are neighbours, and execute one after another."""
+        return self.seat or self.machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,11 @@ class RunSpec:
     profile: Profile = Profile.THESIS
     budget: float | None = None
     runs: tuple[str, ...] = ()
+
+    @property
+    def simulated(self) -> bool:
+        """Some of its machines are only said to be ones: what it says across machines is a simulation."""
+        return any(host.seat for host in self.hosts)
 
 
 class RunStatus(StrEnum):

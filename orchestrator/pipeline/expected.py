@@ -48,8 +48,8 @@ def expected(spec: RunSpec, store: RunStore) -> Expected:
     highs: dict[str, float] = {}
     for host in spec.hosts:
         low, high = _host(spec, found[host.name])
-        lows[host.machine] = lows.get(host.machine, 0.0) + low
-        highs[host.machine] = highs.get(host.machine, 0.0) + high
+        lows[host.turns_on] = lows.get(host.turns_on, 0.0) + low
+        highs[host.turns_on] = highs.get(host.turns_on, 0.0) + high
     unknown = tuple(
         plan.name
         for plan in spec.benchmarks

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from orchestrator.runs.session import Patience
 
 
+LOCAL_LAB = "the local lab"
+"""What the hosts of a local lab take turns on where they are declared as several machines."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What somebody typed. None leaves it to the suite, ``seed`` to chance.
@@ -67,7 +71,7 @@ def plan_run(wanted: Wanted, suites: Sequence[Path], now: datetime | None = None
         inventory=str(wanted.inventory.absolute()),
         created=now.isoformat(timespec="seconds"),
         seed=secrets.randbits(31) if wanted.seed is None else wanted.seed,
-        hosts=tuple(RunHost(host.name, host.machine) for host in hosts),
+        hosts=_seated(hosts),
         combinations=suite.combinations,
         benchmarks=plans,
         baseline=_baseline(suite, wanted.baseline),
@@ -87,6 +91,15 @@ def _benched(inventory: Inventory, limit: str | None) -> tuple[Host, ...]:
             "Name other hosts, or take it out of the group.",
         )
     return benched
+
+
+def _seated(hosts: Sequence[Host]) -> tuple[RunHost, ...]:
+    """Hosts of a local lab stand on this machine, whatever their inventory says: declared as several, they still take turns."""
+    local = {host.machine for host in hosts if "labctl_lab" in host.vars}
+    seat = LOCAL_LAB if len(local) > 1 else ""
+    return tuple(
+        RunHost(host.name, host.machine, seat=seat if "labctl_lab" in host.vars else "") for host in hosts
+    )
 
 
 def suite_folders() -> tuple[Path, ...]:

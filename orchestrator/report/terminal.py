@@ -30,8 +30,11 @@ BELOW = (16, 2, 7, 13, 12, 13)
 def print_report(report: Report, console: Console) -> None:
     """Findings, warnings, the tables of the primary metrics a host, and the hosts."""
     spec = report.spec
+    simulated = ", simulated machines" if spec.simulated else ""
     run = f"{len(spec.runs)} runs joined as {spec.id}" if spec.runs else f"run {spec.id}"
-    console.print(Text(f"{spec.suite}, profile {spec.profile}, {run}, {spec.created[:10]}", style="dim"))
+    console.print(
+        Text(f"{spec.suite}, profile {spec.profile}, {run}, {spec.created[:10]}{simulated}", style="dim")
+    )
     console.print()
     for verdict in report.estimates.verdicts:
         console.print(_sentence(verdict))

@@ -63,6 +63,12 @@ def _flagged(host: HostRecord, contamination: Contamination) -> Iterator[Notice]
 
 
 def _shared(spec: RunSpec) -> Iterator[Notice]:
+    if spec.simulated:
+        yield Notice(
+            None,
+            "The machines are declared, not real: hosts of this local lab stand on one machine, and took turns.",
+            "What is said across machines is a simulation. Use hosts on machines of their own for a claim.",
+        )
     machines: dict[str, list[str]] = {}
     for host in spec.hosts:
         machines.setdefault(host.machine, []).append(host.name)

@@ -193,7 +193,7 @@ class Board:
                 self.tell("note", host=name, level="warning", message=status.problem, hint=hint)
             record.problem = status.problem
             if busy and not record.busy:
-                self._free_at[record.host.machine] = self._clock() + self._settle
+                self._free_at[record.host.turns_on] = self._clock() + self._settle
                 self.phase(name, Phase.WAITING)
             self.heard(name)
 
@@ -215,10 +215,10 @@ class Board:
         """The grant that is due to this host now; taken, it counts as given, and its neighbours wait."""
         with self.changed:
             mine = self._hosts[name]
-            machine = mine.host.machine
+            seat = mine.host.turns_on
             if self.cancelling or self.pause(name) > 0:
                 return None
-            there = [record for record in self._hosts.values() if record.host.machine == machine]
+            there = [record for record in self._hosts.values() if record.host.turns_on == seat]
             grant = next_grant([record.progress(self._goal(record)) for record in there])
             if grant is None or grant.host != name:
                 return None
@@ -231,7 +231,7 @@ class Board:
 
     def pause(self, name: str) -> float:
         """Seconds for which the host's machine still has to settle."""
-        return max(0.0, self._free_at.get(self._hosts[name].host.machine, 0.0) - self._clock())
+        return max(0.0, self._free_at.get(self._hosts[name].host.turns_on, 0.0) - self._clock())
 
     def finish(self, name: str, result: RunStatus, error: LabctlError | None = None) -> None:
         """The host's part is over; its neighbours need not wait for it any more."""

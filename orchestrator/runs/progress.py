@@ -59,7 +59,7 @@ class RunView:
         wanted = _known_blocks(spec)
         ruled = {plan.name for plan in spec.benchmarks if plan.precision is not None}
         self.hosts = {
-            host.name: HostView(host.name, host.machine, wanted=dict(wanted), open=set(ruled))
+            host.name: HostView(host.name, host.turns_on, wanted=dict(wanted), open=set(ruled))
             for host in spec.hosts
         }
         self.warmups = {plan.name: plan.warmup for plan in spec.benchmarks}
