@@ -245,6 +245,7 @@ CPU_SCALING = Benchmark(
             "ms",
             "The call that raises the quota in step k (k = 0 is the start, without a call), from the call to the reply.",
             per_item=True,
+            item="step",
         ),
         Metric(
             "StepError",
@@ -252,6 +253,7 @@ CPU_SCALING = Benchmark(
             "How far the CPU time that step k delivered, from that reply to the step's end, is off its quota of 10 (k + 1) %; "
             "left out where the call took more than half of the step, and where the work was done before.",
             per_item=True,
+            item="step",
         ),
     ),
     function=scaling,
@@ -277,12 +279,14 @@ CPU_QUOTA = Benchmark(
             "%",
             "The same of the k-th of percents, over window_s, from two periods after the update's reply.",
             per_item=True,
+            item="quota",
         ),
         Metric(
             "QuotaThrottled",
             "%",
             "The part of that window for which the kernel held the container back.",
             per_item=True,
+            item="quota",
         ),
         Metric(
             "Reaction",

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does it find what is there, and nothing else? One runtime under two names, and one that is late by a known time.
+
+Three hosts of this machine, declared as three machines: a simulation, which the report must say, and the way to see what is said
+across machines from end to end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.model.verdict import Scope, VerdictKind
+from orchestrator.pipeline.lab import lab_down, lab_up
+from orchestrator.pipeline.report import digested
+from orchestrator.results.store import RunFolder, RunStore
+from tests.lab.conftest import BUILD_SECONDS, quiet, write_inventory
+
+if TYPE_CHECKING:
+    from orchestrator.model.estimates import Estimates, Pair
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(BUILD_SECONDS + 900)]
+
+HOSTS = 3
+BLOCKS = 20
+ALPHA = 0.001
+"""At 0.05 one A/A comparison in twenty is a claim by design (STATISTICS.md)."""
+
+LATE = """\
+#!/bin/sh
+# runc, 20 ms late in each of its calls.
+sleep 0.02
+exec /opt/labctl/runc/current/bin/runc "$@"
+"""
+COMPONENT = """\
+summary: runc, late by a known time
+source: prebuilt
+version: "1"
+prebuilt:
+  bin/runc-late: {{path: late.sh, sha256: {sha256}}}
+handler: {{name: runc-late, program: bin/runc-late}}
+"""
+EXTRA = """\
+    labctl_extra_handlers:
+      runc-again: {program: /opt/labctl/runc/current/bin/runc, kind: runc}
+"""
+DELAY = """
+import statistics, subprocess, time
+def took(program):
+    begin = time.monotonic()
+    subprocess.run([program, "--version"], stdout=subprocess.DEVNULL, check=True)
+    return time.monotonic() - begin
+pairs = [(took("/opt/labctl/runc-late/current/bin/runc-late"), took("/opt/labctl/runc/current/bin/runc")) for _ in range(60)]
+print(statistics.median(late - own for late, own in pairs))
+"""
+
+
+def labctl(*words: str | Path, given: str | None = None) -> str:
+    command = [sys.executable, "-m", "orchestrator.cli.main", *map(str, words)]
+    done = subprocess.run(
+        command, input=given, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A run of runc, runc again, and runc that is late, on three hosts; ``delay_s``: by how much it is, measured on each."""
+
+    folder: RunFolder
+    estimates: Estimates
+    delay_s: dict[str, float]
+    said: str
+
+
+@pytest.fixture(scope="module")
+def truth(lab_possible: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Truth]:
+    folder = tmp_path_factory.mktemp("truth")
+    inventory = write_inventory(folder, "truth", hosts=HOSTS)
+    text = inventory.read_text().replace("    labctl_machine: this-machine\n", EXTRA)
+    names = [f"truth-{number}" for number in range(1, HOSTS + 1)]
+    for name in names:
+        text = text.replace(f"    {name}:\n", f"    {name}:\n      labctl_machine: m-{name}\n")
+    inventory.write_text(text)
+    components = folder / "components/runc-late"
+    components.mkdir(parents=True)
+    (components / "late.sh").write_text(LATE)
+    sha256 = hashlib.sha256(LATE.encode()).hexdigest()
+    (components / "component.yaml").write_text(COMPONENT.format(sha256=sha256))
+    suite = folder / "truth.yaml"
+    suite.write_text(
+        "cri: [containerd]\noci: [runc, runc-again, runc-late]\nbaseline: containerd/runc\n"
+        f"filter: [operations.container.lifecycle]\nruns: {BLOCKS}\n"
+    )
+    try:
+        assert lab_up(inventory, quiet).ok
+        labctl("provision", inventory, "--components", components.parent)
+        reach = ("lab", "ssh", "--inventory", inventory)
+        delay = {
+            name: float(labctl(*reach, name, "--", "python3 -", given=DELAY).splitlines()[-1])
+            for name in names
+        }
+        labctl("run", "--suite", suite, "--inventory", inventory, "--root", folder / "runs", "--seed", "7")
+        run = RunStore(folder / "runs").find("latest")
+        said = labctl("report", "--root", folder / "runs")
+        yield Truth(run, digested(run.path), delay, said)
+    finally:
+        removed = lab_down(inventory, quiet)
+        labctl("build")  # the vars file without what is late
+    assert removed is not None and removed.ok, removed
+
+
+def test_every_trial_was_measured(truth: Truth) -> None:
+    counts = [(count.ok, count.failed, count.unsupported, count.leaks) for count in truth.estimates.trials]
+    assert counts == [(BLOCKS, 0, 0, 0)] * (3 * HOSTS), "the warm-up is not counted"
+
+
+def test_one_runtime_under_two_names_is_no_difference(truth: Truth) -> None:
+    pairs = [p for p in truth.estimates.pairs if p.combination == "containerd/runc-again"]
+    primary = [p for p in pairs if p.metric == "CreateAndRun"]
+    assert len(primary) == HOSTS
+    for pair in primary:
+        assert pair.p is not None and pair.p >= ALPHA, pair
+
+
+def test_a_planted_difference_is_found_and_measured(truth: Truth) -> None:
+    """StartContainer calls the OCI runtime once: the estimate is what the wrapper adds to a call, within 3 ms."""
+    for host, delay in truth.delay_s.items():
+        assert 0.02 < delay < 0.03, "the wrapper sleeps 20 ms, and a shell and `sleep` are started for it"
+        pair = _one(truth, host, "containerd/runc-late")
+        base = next(
+            cell.median
+            for cell in truth.estimates.cells
+            if (cell.host, cell.metric, cell.combination) == (host, "Run", "containerd/runc")
+        )
+        assert pair.ratio is not None and base is not None and pair.p is not None
+        found = base * (pair.ratio - 1)
+        assert abs(found - delay) < 0.003, (
+            f"{host}: {1000 * found:.1f} ms found, {1000 * delay:.1f} ms planted"
+        )
+        assert pair.p < ALPHA
+    late = {
+        v.where
+        for v in truth.estimates.verdicts
+        if v.scope is Scope.HOST
+        and v.kind is VerdictKind.DIFFERENT
+        and v.subject.combination == "containerd/runc-late"
+        and v.subject.metric == "CreateAndRun"
+    }
+    assert late == set(truth.delay_s)
+
+
+def test_what_is_said_across_machines_is_said_to_be_a_simulation(truth: Truth) -> None:
+    across = {
+        v.subject.combination: v
+        for v in truth.estimates.verdicts
+        if v.scope in (Scope.FLEET, Scope.EACH_MACHINE) and v.kind is VerdictKind.DIFFERENT
+    }
+    assert "containerd/runc-late" in across, truth.said
+    assert "slower" in across["containerd/runc-late"].sentence
+    assert "machines" in across["containerd/runc-late"].sentence
+    assert "The machines are declared, not real" in truth.said
+    assert "simulated machines" in truth.said.splitlines()[0]
+    machines = {host["machine"] for host in json.loads(truth.folder.run_json.read_text())["hosts"]}
+    assert len(machines) == HOSTS
+
+
+def _one(truth: Truth, host: str, combination: str) -> Pair:
+    (pair,) = [
+        p for p in truth.estimates.pairs if (p.host, p.metric, p.combination) == (host, "Run", combination)
+    ]
+    return pair
