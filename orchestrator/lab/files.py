@@ -6,7 +6,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,8 +55,18 @@ def remove_empty(folder: Path, upto: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, what: str, clock: Clock, seconds: float, *, keep: bool = True) -> Iterator[int]:
+def locked(
+    path: Path,
+    what: str,
+    clock: Clock,
+    seconds: float,
+    *,
+    keep: bool = True,
+    waiting: Callable[[], None] = lambda: None,
+) -> Iterator[int]:
     """Hold the lock file; gives its descriptor, so that a child can hold it too. ``keep`` False: removed afterwards.
+
+    ``waiting`` is called once, where somebody else holds it.
 
     Raises LabError where another process holds it for longer than ``seconds``.
     """
@@ -76,7 +86,9 @@ def locked(path: Path, what: str, clock: Clock, seconds: float, *, keep: bool = 
             os.close(descriptor)
         return same
 
-    if not clock.wait_until(take, seconds, 0.2):
+    if not take():
+        waiting()
+    if not held and not clock.wait_until(take, seconds, 0.2):
         raise LabError(f"Another labctl is busy with {what}.", "Wait for it, and try again.")
     try:
         yield held[0]

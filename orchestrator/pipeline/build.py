@@ -42,6 +42,7 @@ from orchestrator.pipeline.builders import Choice, builder_for
 from orchestrator.pipeline.images import images, pin_images
 
 LOCK_SECONDS = 7200.0
+WAITING = "waiting: another labctl of yours is building"
 ARTIFACTS = "artifacts.yaml"
 """In the state folder: what the build left, which playbooks take by vars_files."""
 IMAGES = "images"
@@ -97,7 +98,7 @@ def build(asked: Asked, view: View) -> tuple[Built, ...]:
     """
     pinned = _toolchain(asked)
     with (
-        _one_at_a_time(),
+        _one_at_a_time(view),
         tempfile.TemporaryDirectory(prefix="labctl-build-") as work,
         _Workshop(asked, view) as shop,
     ):
@@ -126,7 +127,7 @@ def verify(asked: Asked, view: View) -> dict[str, list[str]]:
     pinned = _toolchain(asked)
     differing: dict[str, list[str]] = {}
     with (
-        _one_at_a_time(),
+        _one_at_a_time(view),
         tempfile.TemporaryDirectory(prefix="labctl-verify-") as work,
         _Workshop(asked, view) as shop,
     ):
@@ -171,7 +172,7 @@ def pin(asked: Asked, name: str, version: str, view: View) -> str:
         raise UsageError(
             f"{name} is {component.source}: there is nothing to lock but what component.yaml says."
         )
-    with _one_at_a_time(), _Workshop(asked, view) as shop:
+    with _one_at_a_time(view), _Workshop(asked, view) as shop:
         return _pin_debian(component, version, shop.builder, view)
 
 
@@ -317,11 +318,13 @@ class _Workshop:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def _one_at_a_time(view: View) -> Iterator[None]:
     """One build a machine and user. Raises BuildError: another one does not end."""
     path = cache_folder(os.environ) / "build.lock"
     try:
-        with locked(path, "a build", System().clock, LOCK_SECONDS):
+        with locked(
+            path, "a build", System().clock, LOCK_SECONDS, waiting=lambda: view.say("builder", WAITING)
+        ):
             yield
     except LabError as error:
         raise BuildError(error.message, error.hint) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from orchestrator.model.estimates import Measure
 from orchestrator.report import charts
 from orchestrator.report.facts import all_facts
+from orchestrator.report.floor import floor
 from orchestrator.report.stopping import counted_everywhere
 from orchestrator.report.svg import Paint
 from orchestrator.report.tables import (
@@ -32,6 +33,7 @@ class Section:
     name: str
     summary: str
     counted: str
+    floor: str | None
     warmup: int
     primary: Measure | None
     measures: tuple[Measure, ...]
@@ -65,6 +67,7 @@ def section(report: Report, benchmark: str, paint: Paint) -> Section:
         if known
         else "This version of labctl does not know this benchmark: it makes no verdict.",
         counted=counted_everywhere(report, benchmark),
+        floor=floor(report, benchmark, report.hosts_of(benchmark)),
         warmup=plan.warmup,
         primary=report.primary(benchmark),
         measures=measures,

@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from orchestrator.model.verdict import Verdict, VerdictKind
+from orchestrator.report.floor import floor
 from orchestrator.report.numbers import MISSING
 from orchestrator.report.stopping import counted
 from orchestrator.report.tables import estimates_table, host_table
@@ -79,6 +80,8 @@ def _print_host(report: Report, host: str, console: Console) -> None:
         if plan.precision is not None:
             title = f"{title}\n{counted(report, plan.name, host)}"
         _print_table(_for_host(table, title), console, least=BELOW)
+        if beside := floor(report, plan.name, [host]):
+            console.print(Text(beside, style="dim"))
 
 
 def _for_host(table: Table, title: str) -> Table:

@@ -82,13 +82,14 @@ def test_waits_end_at_the_deadline_and_at_an_interrupt() -> None:
 
 
 def test_a_lock_is_held_by_one_and_leaves_no_file(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
+    path, told = tmp_path / "lock", list[str]()
     with (
-        locked(path, "it", Clock(), 1, keep=False),
+        locked(path, "it", Clock(), 1, keep=False, waiting=lambda: told.append("nobody has it")),
         pytest.raises(LabError, match="busy with it"),
-        locked(path, "it", Clock(), 0.1),
+        locked(path, "it", Clock(), 0.1, waiting=lambda: told.append("waits")),
     ):
         pass
+    assert told == ["waits"], "who waits is told so, once"
     assert not path.exists()
     with locked(path, "it", Clock(), 1):
         pass
