@@ -40,7 +40,7 @@ import json, sys
 from remote_agent.agent.executor import CriExecutor
 from remote_agent.agent.spec import RunSpec
 spec = RunSpec.from_json(json.loads(sys.argv[1]))
-seen = CriExecutor(settle_s=float(sys.argv[2])).leaks(spec, frozenset())
+seen = CriExecutor(settle_s=float(sys.argv[2]), forget_s=0).leaks(spec, frozenset())
 print(json.dumps(sorted([leak.kind, leak.what] for leak in seen)))
 """
 """What a trial's audit sees, through the very executor that the agent runs."""
@@ -48,11 +48,12 @@ print(json.dumps(sorted([leak.kind, leak.what] for leak in seen)))
 POD = """\
 import sys
 from remote_agent.cri.client import Cri
-from remote_agent.cri.pods import Pod, PodPlan
+from remote_agent.cri.endings import Endings
+from remote_agent.cri.pods import CriPod, PodPlan
 from pathlib import Path
 with Cri(sys.argv[1]) as cri:
     plan = PodPlan(sys.argv[4], "leaktest", "leaktest", sys.argv[2], ("/bin/true",), sys.argv[3], Path("/run/leaktest"), 1)
-    pod = Pod(cri, plan, 0)
+    pod = CriPod(cri, plan, 0, Endings(cri))
     pod.run_sandbox()
     pod.create()
     print(pod.id, pod.container)
