@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(BUILD_SECONDS + 900)]
 
 HOSTS = 3
-BLOCKS = 15
+BLOCKS = 24
 LATER = "crio/runc-late"
 ALPHA = 0.001
 """At 0.05 one A/A comparison in twenty is a claim by design (STATISTICS.md)."""
