@@ -16,7 +16,7 @@ from orchestrator.model.samples import HostRecord, TrialCount
 from orchestrator.model.stopping import StopReason
 from orchestrator.model.verdict import Verdict
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,8 @@ class CurveKnee:
 class Fleet:
     """A combination against the baseline over ``machines``; ``reason`` says why there is no ratio.
 
-    ``prediction`` is for a machine that was not measured.
+    ``prediction`` is for a machine that was not measured. ``deviation`` is s between machines (log scale), ``inconsistency`` I2,
+    a share; ``range`` the least and the largest machine's ratio. All three describe, and nothing is claimed from them.
     """
 
     benchmark: str
@@ -128,6 +129,9 @@ class Fleet:
     interval: Interval | None
     prediction: Interval | None
     reason: str | None
+    deviation: float | None = None
+    inconsistency: float | None = None
+    range: Interval | None = None
 
 
 class Contaminant(StrEnum):

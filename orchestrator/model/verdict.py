@@ -10,13 +10,15 @@ from orchestrator.model.interval import Interval
 
 
 class VerdictKind(StrEnum):
-    """In order of precedence within a scope: the first that holds is said."""
+    """In order of precedence within a scope: the first that holds is said. CONFLICT is of fleets alone; VARIES is said beside another."""
 
+    CONFLICT = "conflict"
     DIFFERENT = "different"
     NEGLIGIBLE = "negligible"
     EQUIVALENT = "equivalent"
     INCONCLUSIVE = "inconclusive"
     UNCLAIMED = "unclaimed"
+    VARIES = "varies"
 
 
 class Scope(StrEnum):

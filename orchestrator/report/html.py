@@ -16,11 +16,13 @@ from orchestrator.report.tables import binaries_table, contaminated_table, host_
 from orchestrator.report.view import Report
 
 MARKS = {
+    VerdictKind.CONFLICT: "disagreement",
     VerdictKind.DIFFERENT: "different",
     VerdictKind.NEGLIGIBLE: "negligible",
     VerdictKind.EQUIVALENT: "no difference",
     VerdictKind.INCONCLUSIVE: "inconclusive",
     VerdictKind.UNCLAIMED: "no claim",
+    VerdictKind.VARIES: "size varies",
 }
 
 CODE = re.compile(r"`([^`]+)`")

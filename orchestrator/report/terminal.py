@@ -18,11 +18,13 @@ from orchestrator.report.view import Report, Table
 
 WIDEST = 100
 MARKS = {
+    VerdictKind.CONFLICT: ("◆", "bold"),
     VerdictKind.DIFFERENT: ("●", "bold"),
     VerdictKind.NEGLIGIBLE: ("≈", ""),
     VerdictKind.EQUIVALENT: ("≈", ""),
     VerdictKind.INCONCLUSIVE: ("?", "dim"),
     VerdictKind.UNCLAIMED: ("○", "dim"),
+    VerdictKind.VARIES: ("◇", ""),
 }
 BELOW = (16, 2, 7, 13, 12, 13)
 """Least widths of the numbers' columns, so that the tables of a report stand in line."""

@@ -16,9 +16,10 @@ from orchestrator.model.estimates import Contamination, Estimates, FlaggedBlock,
 from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import BlockRecord, HostRecord, Series, TrialCount
 from orchestrator.model.verdict import Verdict
+from orchestrator.results.across import compared, fleet_estimates, fleet_sentence, fleet_verdicts
 from orchestrator.results.cells import estimated_cells, estimated_curves
 from orchestrator.results.contamination import flagged_blocks
-from orchestrator.results.judging import changed, fleet_estimates, fleet_sentence, judged
+from orchestrator.results.judging import changed, judged, words_of
 from orchestrator.results.knees import knees
 from orchestrator.results.notices import notices
 from orchestrator.results.pairing import adjusted, estimated_pairs
@@ -51,6 +52,8 @@ def estimate(spec: RunSpec, merged: Merged, catalogue: Mapping[str, Benchmark]) 
     pairs = tuple(adjusted(list(estimated_pairs(task)), measures))
     verdicts = say_only(tuple(judged(task, pairs)))
     contamination = _contamination(task, pairs, verdicts, merged)
+    across = compared(task, pairs)
+    words = {measure.benchmark: words_of(measure) for measure in measures if measure.primary}
     return Estimates(
         run=spec.id,
         settings=settings,
@@ -62,9 +65,9 @@ def estimate(spec: RunSpec, merged: Merged, catalogue: Mapping[str, Benchmark]) 
         pairs=pairs,
         curves=curves,
         knees=tuple(knees(measures, curves)),
-        fleet=tuple(fleet_estimates(spec, measures)),
+        fleet=tuple(fleet_estimates(task, across)),
         fleet_sentence=fleet_sentence(spec),
-        verdicts=verdicts,
+        verdicts=(*fleet_verdicts(task, across, verdicts, words), *verdicts),
         notices=notices(spec, merged.hosts, merged.trials, contamination),
         contamination=contamination,
     )

@@ -6,18 +6,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from orchestrator.model.estimates import Change, Fleet, Measure, Pair, Settings
+from orchestrator.model.estimates import Change, Measure, Pair, Settings
 from orchestrator.model.interval import Interval
-from orchestrator.model.run import RunSpec
 from orchestrator.model.verdict import Evidence, Subject, Verdict, VerdictKind
 from orchestrator.results.task import Task
-from orchestrator.results.touchstone import NO_BLOCKS
 from orchestrator.stats.planning import more_blocks
-from orchestrator.stats.sentences import no_fleet_claim
 from orchestrator.stats.verdict import judge_host
 
 TIMES = frozenset(("s", "ms", "us", "ns"))
-FEWEST_MACHINES = 3
 
 
 def judged(task: Task, pairs: Sequence[Pair]) -> Iterator[Verdict]:
@@ -26,10 +22,15 @@ def judged(task: Task, pairs: Sequence[Pair]) -> Iterator[Verdict]:
     for pair in pairs:
         measure = primary.get((pair.benchmark, pair.metric))
         if measure is not None and pair.host not in imported:
-            words = ("faster", "slower") if measure.unit in TIMES else ("better", "worse")
+            words = words_of(measure)
             subject = Subject(pair.benchmark, pair.metric, pair.combination, task.spec.baseline, *words)
             evidence = _evidence(pair, task.settings)
             yield judge_host(pair.host, subject, evidence, task.settings.alpha)
+
+
+def words_of(measure: Measure) -> tuple[str, str]:
+    """For a ratio below and above 1."""
+    return ("faster", "slower") if measure.unit in TIMES else ("better", "worse")
 
 
 def _evidence(pair: Pair, settings: Settings) -> Evidence:
@@ -62,25 +63,3 @@ def _slower(verdict: Verdict) -> bool | None:
     """The direction of a difference; None where none is claimed."""
     ratio = verdict.evidence.ratio
     return ratio > 1 if verdict.kind is VerdictKind.DIFFERENT and ratio is not None else None
-
-
-def _machines(spec: RunSpec) -> int:
-    return len({host.machine for host in spec.hosts if not host.imported})
-
-
-def fleet_estimates(spec: RunSpec, measures: Sequence[Measure]) -> Iterator[Fleet]:
-    """No fleet estimate is made yet: each comparison says why."""
-    for measure in measures:
-        for combination in spec.combinations if measure.primary else ():
-            if combination.name != spec.baseline:
-                where = (measure.benchmark, measure.metric, combination.name, _machines(spec))
-                yield Fleet(*where, ratio=None, interval=None, prediction=None, reason=fleet_sentence(spec))
-
-
-def fleet_sentence(spec: RunSpec) -> str:
-    own, machines = [host for host in spec.hosts if not host.imported], _machines(spec)
-    if not own:
-        return f"No claim is made: {NO_BLOCKS}."
-    if machines < FEWEST_MACHINES:
-        return no_fleet_claim(len(own), machines)
-    return f"{machines} machines: this version of labctl judges each host by itself and makes no fleet claim yet."

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orchestrator.model.estimates import Measure, Pair
 from orchestrator.model.interval import Interval
@@ -44,6 +45,19 @@ def _no_pair(host: str, measure: Measure, combination: str, pairs: int, reason: 
     return Pair(*where, pairs, None, None, None, None, None, reason)
 
 
+def log_ratios(task: Task, host: str, measure: Measure, combination: str) -> NDArray[np.float64]:
+    """The paired differences of one host, log scale, above 0 is worse; of a pair that has a ratio."""
+    key = (host, measure.benchmark, measure.metric)
+    base, other = (counted(task.values.get((*key, name))) for name in (task.spec.baseline, combination))
+    _, here, there = np.intersect1d(base[0], other[0], assume_unique=True, return_indices=True)
+    return _logs(measure, base[1][here], other[1][there])
+
+
+def _logs(measure: Measure, ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    sign = -1.0 if measure.better == Better.HIGHER.value else 1.0
+    return sign * np.log(theirs / ours)
+
+
 def _pair(host: str, measure: Measure, combination: str, base: Counted, other: Counted) -> Pair:
     both, here, there = np.intersect1d(base[0], other[0], assume_unique=True, return_indices=True)
     n = len(both)
@@ -52,8 +66,7 @@ def _pair(host: str, measure: Measure, combination: str, base: Counted, other: C
     ours, theirs = base[1][here], other[1][there]
     if (ours <= 0).any() or (theirs <= 0).any():
         return _no_pair(host, measure, combination, n, "a value of zero or below has no ratio")
-    sign = -1.0 if measure.better == Better.HIGHER.value else 1.0
-    differences = sign * np.log(theirs / ours)
+    differences = _logs(measure, ours, theirs)
     estimated, (interval, equivalence) = signed_rank_estimate(differences, (0.95, 0.90))
     return Pair(
         host=host,

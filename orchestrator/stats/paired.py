@@ -74,11 +74,14 @@ def hodges_lehmann(differences: NDArray[np.float64]) -> float:
 
 
 def signed_rank_interval(differences: NDArray[np.float64], level: float = 0.95) -> Interval | None:
-    """Exact interval of the Hodges-Lehmann estimate, log scale; None for n < 6.
+    """Exact interval of the Hodges-Lehmann estimate, log scale; None for n < 6, or too few for such a ``level``.
 
     Exact means: coverage is at least ``level``; for few pairs the steps are coarse (0.969 at n = 6).
     """
-    return signed_rank_estimate(differences, (level,))[1][0] if len(differences) else None
+    n = len(differences)
+    if n < FEWEST or walsh_rank(n, level) < 1:
+        return None
+    return signed_rank_estimate(differences, (level,))[1][0]
 
 
 def signed_rank_estimate(

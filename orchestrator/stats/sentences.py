@@ -34,6 +34,54 @@ def no_fleet_claim(hosts: int, machines: int) -> str:
     return f"No fleet claim: {on}. Machines are counted, not hosts, and a claim beyond the hosts shown needs at least 3."
 
 
+def machine_range(ratios: Interval) -> str:
+    """The least and the largest machine's ratio, both on one side of 1 or not: ``1.10x-1.60x``, ``0.90-1.20``."""
+    if ratios.low >= 1 or ratios.high <= 1:
+        low, high = sorted((max(ratios.low, 1 / ratios.low), max(ratios.high, 1 / ratios.high)))
+        return f"{low:.2f}x-{high:.2f}x"
+    return f"ratios {ratios.low:.2f}-{ratios.high:.2f}"
+
+
+def fleet_different(subject: Subject, evidence: Evidence, agree: int) -> str:
+    assert evidence.ratio is not None and evidence.interval is not None
+    word = subject.slower if evidence.ratio > 1 else subject.faster
+    level = f"{100 * evidence.interval.level:g} % CI"
+    return (
+        f"{subject.combination} is {times(evidence.ratio)} {word} than {subject.baseline} in "
+        f"{subject.benchmark}, {subject.metric} ({level} {_range(evidence.interval)}; "
+        f"{agree} of {evidence.units} machines agree, {p_value(evidence.p)})."
+    )
+
+
+def each_machine(subject: Subject, evidence: Evidence, ratios: Interval) -> str:
+    word = subject.slower if ratios.low > 1 else subject.faster
+    return (
+        f"On each of {evidence.units} machines: {subject.combination} is {machine_range(ratios)} {word} than "
+        f"{subject.baseline} in {subject.benchmark}, {subject.metric}."
+    )
+
+
+def conflict(subject: Subject, ratios: Interval) -> str:
+    return f"Machines disagree on the direction ({machine_range(ratios)}) between {_about(subject)}."
+
+
+def size_depends(subject: Subject, ratios: Interval) -> str:
+    return f"The size depends on the machine ({machine_range(ratios)}): {_about(subject)}."
+
+
+def fleet_inconclusive(subject: Subject, evidence: Evidence) -> str:
+    assert evidence.interval is not None
+    return (
+        f"Inconclusive across {evidence.units} machines: {span(subject, evidence.interval)}; more machines would decide. "
+        f"Of {_about(subject)}."
+    )
+
+
+def fleet_alike(sentence: str, machines: int) -> str:
+    """A negligible or absent difference, said of the fleet."""
+    return f"Across {machines} machines: {sentence[0].lower()}{sentence[1:]}"
+
+
 def _range(interval: Interval) -> str:
     low, high = (interval.low, interval.high) if interval.high > 1 else (1 / interval.high, 1 / interval.low)
     return f"{low:.2f}-{high:.2f}" if high < 10 else f"{low:.3g}-{high:.3g}"

@@ -9,6 +9,8 @@ from dataclasses import replace
 
 from orchestrator.model.interval import Interval
 from orchestrator.model.verdict import Evidence, Scope, Subject, Verdict, VerdictKind
+from orchestrator.stats import sentences
+from orchestrator.stats.fleet import FEWEST as FEWEST_MACHINES
 from orchestrator.stats.paired import FEWEST
 from orchestrator.stats.sentences import SENTENCES
 
@@ -19,6 +21,44 @@ def judge_host(host: str, subject: Subject, evidence: Evidence, alpha: float = 0
     return Verdict(
         kind, Scope.HOST, host, subject, evidence, f"On {host}: {SENTENCES[kind](subject, evidence)}"
     )
+
+
+def judge_fleet(
+    subject: Subject,
+    evidence: Evidence,
+    ratios: Interval,
+    agree: int,
+    *,
+    conflict: bool,
+    each: bool,
+    alpha: float = 0.05,
+) -> Verdict:
+    """The verdict across machines. ``ratios``: the least and the largest; ``agree``: machines on the fleet's side of 1.
+
+    ``conflict``: two machines claim opposite directions, and the headline is withheld. ``each``: every machine's own claim holds,
+    in one direction.
+    """
+    if conflict:
+        return _across(VerdictKind.CONFLICT, subject, evidence, sentences.conflict(subject, ratios))
+    kind = _kind(evidence, alpha, fewest=FEWEST_MACHINES)
+    if kind is VerdictKind.DIFFERENT:
+        return _across(kind, subject, evidence, sentences.fleet_different(subject, evidence, agree))
+    if each:
+        said = sentences.each_machine(subject, evidence, ratios)
+        return replace(_across(VerdictKind.DIFFERENT, subject, evidence, said), scope=Scope.EACH_MACHINE)
+    if kind is VerdictKind.INCONCLUSIVE:
+        return _across(kind, subject, evidence, sentences.fleet_inconclusive(subject, evidence))
+    said = SENTENCES[kind](subject, evidence)
+    return _across(kind, subject, evidence, sentences.fleet_alike(said, evidence.units))
+
+
+def varies(subject: Subject, evidence: Evidence, ratios: Interval) -> Verdict:
+    """Said beside the fleet's verdict where Welch's test, after Holm, finds the machines unlike."""
+    return _across(VerdictKind.VARIES, subject, evidence, sentences.size_depends(subject, ratios))
+
+
+def _across(kind: VerdictKind, subject: Subject, evidence: Evidence, sentence: str) -> Verdict:
+    return Verdict(kind, Scope.FLEET, None, subject, evidence, sentence)
 
 
 def say_only(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
@@ -46,9 +86,9 @@ def _direction(verdict: Verdict) -> bool:
     return verdict.evidence.ratio is not None and verdict.evidence.ratio > 1
 
 
-def _kind(evidence: Evidence, alpha: float) -> VerdictKind:
+def _kind(evidence: Evidence, alpha: float, fewest: int = FEWEST) -> VerdictKind:
     ratio, interval, equivalence = evidence.ratio, evidence.interval, evidence.equivalence
-    if evidence.units < FEWEST or ratio is None or interval is None or equivalence is None:
+    if evidence.units < fewest or ratio is None or interval is None or equivalence is None:
         return VerdictKind.UNCLAIMED
     limit = math.log1p(evidence.margin)
     significant = evidence.p is not None and evidence.p < alpha

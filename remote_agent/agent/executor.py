@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +33,7 @@ RETURN_S = 30.0
 """A runtime that does not answer is waited for before a trial: its service may be starting again."""
 
 RETURN_PAUSE_S = 0.2
+ORPHAN_PAUSE_S = 0.05
 
 FORGET_S = 150.0
 """CRI-O keeps, unlisted, a pod that it was making when its client went away, for a client that asks again; after one to two
@@ -170,10 +173,13 @@ class CriExecutor:
             problems |= {str(problem) for problem in self._clean_up(cri)}
             remove_logs(plan.logs)
             cleaned = time.monotonic_ns() - begun
+        gone = served is None or daemon(combination.socket) != served
+        if gone:
+            self._end_orphans(spec.host)
         leaks = audit.leaks(before, self._settle_s)
         for problem in sorted(problems):
             note("warning", f"Clean-up after {combination.name} met: {problem}", "Look at the runtime's log.")
-        if served is None or daemon(combination.socket) != served:
+        if gone:
             for leak in leaks:
                 note("warning", f"A torn trial left the {leak.kind} {leak.what}.", FORGOTTEN)
             raise Torn(f"{combination.cri}'s daemon went away in it.")
@@ -186,6 +192,29 @@ class CriExecutor:
                 endings.close()
             if client := self._clients.pop(socket, None):
                 client.close()
+
+    def _end_orphans(self, host: str) -> None:
+        """What a runtime that was killed has made and forgotten: it lists no such pod, so no label tells that it is ours.
+
+        But all that runs below this host's own control groups was made for us, and after clean-up nothing is to run there.
+        """
+        deadline = time.monotonic() + self._settle_s
+        while (orphans := self._in_groups(host)) and time.monotonic() < deadline:
+            for pid in orphans:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(ORPHAN_PAUSE_S)
+        self._remove_groups(host)
+
+    def _in_groups(self, host: str) -> set[int]:
+        """The processes in this host's own control groups, as this process numbers them."""
+        found: set[int] = set()
+        for hierarchy in _hierarchies(self._root / "sys/fs/cgroup"):
+            for parent in cgroup_parents(host):
+                for path in (hierarchy / parent.lstrip("/")).rglob("cgroup.procs"):
+                    with suppress(OSError, ValueError):
+                        found |= {int(word) for word in path.read_text().split()}
+        return found - {0}
 
     def _remove_groups(self, host: str) -> None:
         """What is empty of this host's own control groups; a runtime that was interrupted forgets some."""

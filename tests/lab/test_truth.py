@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.model.verdict import Scope
 from orchestrator.pipeline.lab import lab_down, lab_up
 from orchestrator.pipeline.report import digested
 from orchestrator.results.store import RunFolder, RunStore
@@ -146,7 +147,14 @@ def test_a_planted_difference_is_found_and_measured(truth: Truth) -> None:
     assert abs(fmean(found) - planted) < 0.003, f"{found} found, {truth.delay_s} planted"
 
 
-def test_machines_that_are_only_declared_are_said_to_be(truth: Truth) -> None:
+def test_what_is_said_across_machines_is_said_to_be_a_simulation(truth: Truth) -> None:
+    across = [v for v in truth.estimates.verdicts if v.scope is not Scope.HOST]
+    assert {v.subject.combination for v in across} == {"crio/runc-again", LATER}, "one of each, at the least"
+    assert truth.estimates.verdicts[0] is across[0], "they stand first"
+    late = next(one for one in truth.estimates.fleet if one.combination == LATER)
+    assert (late.machines, late.reason) == (HOSTS, None)
+    assert late.ratio is not None and late.ratio > 1
+    assert f"rests on {HOSTS} of them" in " ".join(truth.said.split())
     assert "The machines are declared, not real" in truth.said
     assert "simulated machines" in " ".join(truth.said.splitlines()[:2])
     machines = {host["machine"] for host in json.loads(truth.folder.run_json.read_text())["hosts"]}

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import gc
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -195,6 +197,30 @@ def test_a_daemon_that_is_gone_after_a_trial_has_torn_it(tmp_path: Path) -> None
 
         with pytest.raises(Torn):
             world.trial(checkpoint=vanish)
+
+
+def test_what_a_killed_daemon_has_forgotten_is_ended_by_its_control_group(tmp_path: Path) -> None:
+    """No runtime lists it any more; only what is below this host's own control groups is meant."""
+    with ExitStack() as stack:
+        ours, theirs = (stack.enter_context(subprocess.Popen(["sleep", "60"])) for _ in range(2))
+        stack.callback(theirs.kill)
+        stack.callback(ours.kill)
+        hierarchy = tmp_path / "sys/fs/cgroup/pids"
+        for group, process in (("labctl/m1/forgotten", ours), ("labctl/other/pod", theirs)):
+            (hierarchy / group).mkdir(parents=True)
+            (hierarchy / group / "cgroup.procs").write_text(f"{process.pid}\n0\n")
+        fake = stack.enter_context(serving(tmp_path / "cri.sock"))
+        world, asked = World(fake, tmp_path), list[None]()
+
+        def vanish() -> None:
+            asked.append(None)
+            if len(asked) == 3:
+                fake.socket.unlink()
+
+        with pytest.raises(Torn):
+            world.trial(checkpoint=vanish)
+        assert ours.wait(5) == -signal.SIGKILL
+        assert theirs.poll() is None
 
 
 def test_leftovers_are_looked_for_when_the_runtime_is_up(tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ def test_the_command_prints_json_and_csv_alone(tmp_path: Path) -> None:
     folder = write_run(tmp_path)
     root = ["--root", str(folder.parent)]
     estimates = json.loads(CliRunner().invoke(command, [*root, "--json"]).output)
-    assert estimates["schema"] == 2
+    assert estimates["schema"] == 3
     assert len(estimates["verdicts"]) == 4
     lines = CliRunner().invoke(command, [*root, "--csv", "latest"]).output.splitlines()
     assert lines[0].startswith("run,host,machine")
