@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from remote_agent.contract.journal import Leak
+from remote_agent.host.daemons import programs
 
 STATE_FOLDERS = (
     "/run/containerd",
@@ -108,14 +109,7 @@ class Audit:
                 yield Leak("lease", name)
 
     def _shims(self) -> Iterator[Leak]:
-        for pid in _names(self.root / "proc"):
-            if not pid.isdigit():
-                continue
-            try:
-                argv = (self.root / "proc" / pid / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            program = Path(os.fsdecode(argv[0])).name
+        for pid, program in programs(self.root):
             if program.startswith(SHIMS):
                 yield Leak("process", f"{program} {pid}")
 

@@ -51,7 +51,7 @@ def pss(pid: int, root: Path = Path("/")) -> int:
 
 def shims(root: Path = Path("/")) -> list[int]:
     """The processes that stand beside pods, of whichever runtime."""
-    return [pid for pid, program in _programs(root) if program.startswith(SHIMS)]
+    return [pid for pid, program in programs(root) if program.startswith(SHIMS)]
 
 
 def together(pids: Sequence[int], read: Callable[[int], int]) -> int:
@@ -83,7 +83,7 @@ def available_bytes(root: Path = Path("/")) -> int:
     return int(entry(table(path, ":"), "MemAvailable", path).split()[0]) * 1024
 
 
-def _programs(root: Path) -> Iterator[tuple[int, str]]:
+def programs(root: Path) -> Iterator[tuple[int, str]]:
     """Every process and its program's file name."""
     for path in (root / "proc").glob("[0-9]*/cmdline"):
         try:
