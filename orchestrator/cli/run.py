@@ -182,7 +182,7 @@ def describe(spec: RunSpec) -> str:
 def how_often(plan: BenchmarkPlan) -> str:
     """``20 blocks after 1 warm-up``, or the target."""
     if plan.precision is None:
-        return f"{plan.blocks} blocks after {plan.warmup} warm-up"
+        return f"{plan.blocks} block{'s' * (plan.blocks != 1)} after {plan.warmup} warm-up"
     own = f", within {duration(plan.budget)} of its own" if plan.budget is not None else ""
     return (
         f"{FIRST} to {plan.blocks} blocks after {plan.warmup} warm-up, "
