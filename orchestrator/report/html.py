@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -68,8 +69,14 @@ def _environment() -> Environment:
         ratios=numbers.ratios,
         probability=numbers.probability,
         picture=Markup,
+        names=_names,
     )
     return environment
+
+
+def _names(paths: str) -> str:
+    """Of files: where they lay on somebody's machine is nothing for a report that is passed on."""
+    return ", ".join(Path(path).name for path in paths.split(", "))
 
 
 def _prose(text: str) -> Markup:

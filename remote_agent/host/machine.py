@@ -38,7 +38,8 @@ def kernel(root: Path) -> Probes:
         "release": lambda: text(system / "kernel/osrelease"),
         "version": lambda: text(system / "kernel/version"),
         "architecture": lambda: os.uname().machine,
-        "cmdline": lambda: text(root / "proc/cmdline"),
+        # What stands behind "--" is not the kernel's: it goes to init as arguments (admin-guide/kernel-parameters).
+        "cmdline": lambda: text(root / "proc/cmdline").partition(" -- ")[0],
         "aslr": lambda: number(system / "kernel/randomize_va_space"),
         "numa_balancing": lambda: number(system / "kernel/numa_balancing"),
         "bpf_jit_enable": lambda: number(system / "net/core/bpf_jit_enable"),
