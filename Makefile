@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo    everything on this machine: two local Debian hosts, provisioned, benchmarked, one report
-# make test    lint, types, unit and lab tests (real hosts: root, systemd-nspawn)
+# make test    lint, types, unit, peer, browser (Chromium) and lab tests (real hosts: root, systemd-nspawn)
+# make peers   other people's tools: benchstat reads the exports; ansible-core and labctl apply the same playbooks
 # make check   lint, types and unit tests alone: under a minute
-.PHONY: demo test check lint types unit lab protos lock clean help
+.PHONY: demo test check lint types unit peers browser lab golden pictures simulation fuzz protos schemas lock clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ help:
 demo: .venv/labctl
 	$(BIN)/labctl demo
 
-test: check lab
+test: check peers browser lab
 
 check: lint types unit
 
@@ -31,19 +32,46 @@ types: .venv/dev
 unit: .venv/dev
 	$(BIN)/pytest tests/unit --numprocesses $(shell expr 2 \* $$(nproc))
 
+browser: .venv/dev
+	$(BIN)/pytest tests/browser
+
 # The slowest tests are named, so that a slow one is seen when it comes.
 lab: .venv/dev
 	LABCTL_LAB_TESTS=1 $(BIN)/pytest tests/lab --durations=10
 
+# Other people's tools: they read what labctl writes, and do what labctl does. Each is got once, from what the machine has configured.
+peers: .venv/dev .venv-peers/ansible
+	LABCTL_LAB_TESTS=1 $(BIN)/pytest tests/peers --durations=10
+
+# What the report says of a real run, word by word, and the README's pictures of it.
+golden: .venv/dev
+	LABCTL_GOLDEN=write $(BIN)/pytest tests/unit/report/test_golden.py
+	git --no-pager diff --stat tests/fixtures/real
+
+pictures: .venv/dev
+	$(BIN)/python tools/pictures.py tests/fixtures/real/demo docs/pictures
+
+# How often the statistics are right, on made-up runs: a minute, and the table of docs/statistics.md.
+simulation: .venv/dev
+	$(BIN)/python -m perf.simulate --runs 100000 --write docs/statistics.md
+
+# Inventories and playbooks as people, editors and merges break them.
+fuzz: .venv/dev
+	LABCTL_FUZZ=20000 $(BIN)/pytest tests/unit/load/test_fuzz.py --numprocesses 2
+
 protos: .venv/dev
 	protos/generate.sh
+
+schemas: .venv/labctl
+	$(BIN)/python -m orchestrator.cli.main schema --write docs/schemas
 
 # The lock holds hashes and no addresses: it is valid wherever packages come from.
 lock: .venv/dev
 	$(PIP) install --quiet pip-tools
-	$(BIN)/pip-compile $(LOCK) --output-file requirements.lock pyproject.toml
-	$(BIN)/pip-compile $(LOCK) --extra dev --output-file requirements-dev.lock pyproject.toml
-LOCK = --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --build-deps-for editable --no-header \
+	$(BIN)/pip-compile $(LOCK) --build-deps-for editable --output-file requirements.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --build-deps-for editable --extra dev --output-file requirements-dev.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --output-file requirements-peers.lock requirements-peers.in
+LOCK = --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
 .venv/labctl: requirements.lock pyproject.toml tools/system-packages
@@ -55,11 +83,17 @@ LOCK = --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --build
 
 .venv/dev: .venv/labctl requirements-dev.lock
 	tools/system-packages '/usr/sbin/sshd openssh-server' 'qemu-system-$(shell uname -m) $(QEMU)' 'qemu-img qemu-utils' \
-		'/usr/sbin/mke2fs e2fsprogs'
+		'/usr/sbin/mke2fs e2fsprogs' 'chromium chromium'
 	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# What labctl is compared with, apart from everything that labctl itself needs.
+.venv-peers/ansible: requirements-peers.lock
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip --disable-pip-version-check install --quiet --require-hashes -r requirements-peers.lock
 	@touch $@
 
 QEMU = $(if $(filter aarch64,$(shell uname -m)),qemu-system-arm,qemu-system-x86)
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

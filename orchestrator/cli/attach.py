@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.examples import examples
+from orchestrator.cli.options import become_options
 from orchestrator.cli.runs import root_option, run_argument
 
 
@@ -18,6 +19,7 @@ from orchestrator.cli.runs import root_option, run_argument
     ),
 )
 @run_argument
+@become_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON at the end, and nothing else.")
 @root_option
 def attach(run: str, as_json: bool, root: Path) -> int:

@@ -7,12 +7,12 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli.examples import examples
-from orchestrator.cli.options import json_option
+from orchestrator.cli.options import become_options, json_option
 from orchestrator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,14 +41,27 @@ _PATH = click.Path(path_type=Path)
     "--verify", "verifying", is_flag=True, help="Build again with an empty cache, and compare the bits."
 )
 @click.option("--pin", metavar="NAME@VERSION", help="Lock another version of a component; build nothing.")
+@click.option(
+    "--pack",
+    "project",
+    type=_PATH,
+    metavar="FOLDER",
+    help="Copy what was built into a project for Ansible's own engine (docs/fleets.md).",
+)
 @click.option("--local", is_flag=True, help="Build on this machine, not on a disposable lab host.")
 @click.option("-i", "--inventory", type=_PATH, help="Build on a host of its group `builders`, if it has one.")
 @click.option("--components", "folders", type=_PATH, multiple=True, help="A further folder of components.")
+@become_options
 @json_option
 def build(
-    components: Sequence[str], source: str | None, verifying: bool, pin: str | None, local: bool, inventory: Path | None,
-    folders: Sequence[Path], as_json: bool,
-) -> int:  # fmt: skip
+    components: Sequence[str],
+    source: str | None,
+    verifying: bool,
+    pin: str | None,
+    project: Path | None,
+    as_json: bool,
+    **where: Any,
+) -> int:
     """Build COMPONENTS (default: all that are not optional), as far as the store does not have them.
 
     Each is in playbooks/components/NAME, or ./components/NAME. A build is done on a disposable lab host; what it leaves is in
@@ -57,7 +70,7 @@ def build(
     from orchestrator.cli.build_view import build_view
     from orchestrator.pipeline.build import build as carry_out
 
-    asked = asked_for(components, source, local, inventory, folders)
+    asked = asked_for(components, source, **where)
     began = time.monotonic()
     if pin is not None:
         return _pin(asked, pin)
@@ -65,6 +78,8 @@ def build(
         return _verify(asked, as_json)
     with build_view(err=as_json) as view:
         built = carry_out(asked, view)
+    if project is not None:
+        _pack(asked, project)
     if as_json:
         click.echo(json.dumps([_entry(one) for one in built], indent=2))
     else:
@@ -96,6 +111,14 @@ def asked_for(
         inventory=inventory,
         state=STATE,
     )
+
+
+def _pack(asked: Asked, project: Path) -> None:
+    from orchestrator.build.packing import pack
+    from orchestrator.model.artifact import ARTIFACTS
+
+    copied = pack(asked.state / ARTIFACTS, project)
+    click.echo(f"Packed into {project / '.labctl'}: {copied / 1e6:.1f} MB new.", err=True)
 
 
 def _verify(asked: Asked, as_json: bool) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.examples import examples
+from orchestrator.cli.options import become_options
 from orchestrator.cli.runs import root_option, run_argument
 
 
@@ -18,6 +19,7 @@ from orchestrator.cli.runs import root_option, run_argument
     ),
 )
 @run_argument
+@become_options
 @root_option
 def cancel(run: str, root: Path) -> int:
     """End a run and wait until its hosts have cleaned up; the newest one if none is named.

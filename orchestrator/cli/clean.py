@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from orchestrator.cli.examples import examples
-from orchestrator.cli.options import forks_option, inventory_option, json_option, limit_option
+from orchestrator.cli.options import become_options, forks_option, inventory_option, json_option, limit_option
 from orchestrator.model.errors import UsageError
 
 STATE = Path(".labctl")
@@ -25,6 +25,7 @@ STATE = Path(".labctl")
 @click.option("--purge", is_flag=True, help="Uninstall everything that labctl brought.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before --purge.")
 @click.option("-C", "--check", is_flag=True, help="Say what would go, and remove nothing.")
+@become_options
 @forks_option
 @json_option
 def clean(inventory: Path, yes: bool, as_json: bool, **options: Any) -> int:

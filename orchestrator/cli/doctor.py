@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.examples import examples
-from orchestrator.cli.options import forks_option, inventory_option, json_option, limit_option
+from orchestrator.cli.options import become_options, forks_option, inventory_option, json_option, limit_option
 
 if TYPE_CHECKING:
     from orchestrator.model.errors import LabctlError
@@ -34,6 +34,7 @@ _LABEL = 13
     show_default=True,
     help="What a build left, to compare with.",
 )
+@become_options
 @forks_option
 @json_option
 def doctor(inventory: Path, limit: str | None, artifacts: Path, forks: int, as_json: bool) -> int:

@@ -11,13 +11,14 @@ from typing import Any
 import click
 
 from orchestrator.cli.examples import examples
-from orchestrator.cli.options import forks_option, inventory_option, json_option, limit_option
+from orchestrator.cli.options import become_options, forks_option, inventory_option, json_option, limit_option
 from orchestrator.model.errors import LabctlError
 
 
 @click.command(epilog=examples("labctl facts", "labctl facts machines.yaml --limit web1 --json"))
 @inventory_option
 @limit_option
+@become_options
 @forks_option
 @json_option
 def facts(inventory: Path, limit: str | None, forks: int, as_json: bool) -> int:

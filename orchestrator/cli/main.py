@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 import click
 
+from orchestrator.load.become import OF_THIS_CALL
 from orchestrator.model.errors import Interrupted, LabctlError
 
 
@@ -26,10 +28,12 @@ class Verb:
 VERBS = (
     Verb("demo", "demo", "This machine alone: local lab, provision, run, report."),
     Verb("lab", "lab", "Make, inspect and remove the local Debian hosts that an inventory describes."),
+    Verb("inventory", "inventory", "Say which hosts an inventory has, and where each is reached."),
     Verb("ping", "ping", "Say which hosts answer, and how fast."),
     Verb("facts", "facts", "Show what labctl learns of a host before it decides anything."),
     Verb("doctor", "doctor", "Say what each host can run, what not, and why."),
     Verb("build", "build", "Make artifacts of components, from their locked sources."),
+    Verb("plan", "plan", "Say what provision would do on each host."),
     Verb("provision", "provision", "Bring hosts to the state that the playbooks describe."),
     Verb("list", "list", "List suites, benchmarks and metrics."),
     Verb("run", "run", "Execute a suite on hosts and follow it."),
@@ -38,10 +42,17 @@ VERBS = (
     Verb("cancel", "cancel", "End a run, and clean up on its hosts."),
     Verb("fetch", "fetch", "Pull the journals of a run from its hosts."),
     Verb("report", "report", "Say what a run showed: terminal and self-contained HTML."),
-    Verb("import", "importing", "Take another tool's results into a run: touchstone FILE."),
+    Verb("compare", "compare", "Say what changed between two runs, or two of a run's combinations."),
+    Verb("query", "query", "Ask all runs in SQL."),
+    Verb("schema", "schema", "Print what the files for other programs look like, as JSON Schema."),
+    Verb("import", "importing", "Take in a run of another controller's, or another tool's results."),
     Verb("clean", "clean", "Take what runs left behind, or with --purge everything, off hosts."),
     Verb("conduct", "run", "Own a run (started by `labctl run` and `labctl attach`).", hidden=True),
 )
+
+GARBAGE_AFTER = 50_000
+"""New objects, instead of Python's 700, until it looks for cycles among them. What a verb imports stays, and to search it again and
+again took a twelfth of a short call."""
 
 EPILOG = """\b
 Examples:
@@ -81,6 +92,7 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="labctl")
 def cli() -> None:
     """From bare Debian machines to a benchmarked verdict on container runtimes, over SSH."""
+    OF_THIS_CALL.take_from_environment()
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -110,6 +122,7 @@ def _complain(error: LabctlError) -> int:
 
 
 def main() -> None:
+    gc.set_threshold(GARBAGE_AFTER)
     sys.exit(run())
 
 

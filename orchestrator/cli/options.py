@@ -47,4 +47,41 @@ forks_option = click.option(
     show_default=True,
     help="At most so many hosts at a time.",
 )
+_BECOME_OPTIONS = (
+    click.option("-K", "--ask-become-pass", is_flag=True, help="Ask for sudo's password, once."),
+    click.option(
+        "--become-password-file",
+        "--become-pass-file",
+        type=_PATH,
+        metavar="FILE",
+        help="Sudo's password is its first line; - is standard input. Or set $LABCTL_BECOME_PASSWORD.",
+    ),
+)
+
+
+def become_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Takes the password for sudo before the command begins. It is for hosts whose inventory names none."""
+
+    @functools.wraps(command)
+    def with_password(
+        *args: Any, ask_become_pass: bool, become_password_file: Path | None, **kwargs: Any
+    ) -> Any:
+        from orchestrator.load.become import OF_THIS_CALL
+
+        if ask_become_pass and become_password_file is not None:
+            raise click.UsageError(
+                "--ask-become-pass and --become-password-file exclude each other: name one."
+            )
+        if ask_become_pass:
+            OF_THIS_CALL.ask()
+        if become_password_file is not None:
+            OF_THIS_CALL.take_from_file(become_password_file)
+        return command(*args, **kwargs)
+
+    decorated: Callable[..., Any] = with_password
+    for option in reversed(_BECOME_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.examples import examples
-from orchestrator.cli.options import forks_option, inventory_option, json_option, limit_option
+from orchestrator.cli.options import become_options, forks_option, inventory_option, json_option, limit_option
 from orchestrator.model.errors import LabctlError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 )
 @inventory_option
 @limit_option
+@become_options
 @forks_option
 @json_option
 def ping(inventory: Path, limit: str | None, forks: int, as_json: bool) -> int:

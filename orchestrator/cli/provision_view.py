@@ -44,10 +44,10 @@ class JsonLines:
 
 
 class Terminal:
-    """Results on standard output; the line that is rewritten on standard error, where that is a terminal."""
+    """Results on standard output, if wanted; the line that is rewritten on standard error, where that is a terminal."""
 
-    def __init__(self, verbose: bool = False, check: bool = False) -> None:
-        self._verbose, self._check = verbose, check
+    def __init__(self, verbose: bool = False, check: bool = False, results: bool = True) -> None:
+        self._verbose, self._check, self._results = verbose, check, results
         self._lock = threading.Lock()
         self._live = sys.stderr.isatty()
         self._now: dict[str, Event] = {}
@@ -64,7 +64,7 @@ class Terminal:
 
     def emit(self, event: Event) -> None:
         with self._lock:
-            if event.kind in (Kind.RESULT, Kind.ITEM):
+            if self._results and event.kind in (Kind.RESULT, Kind.ITEM):
                 self._result(event)
             self._follow(event)
 

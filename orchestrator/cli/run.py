@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.examples import examples
-from orchestrator.cli.options import inventory_option, limit_option
+from orchestrator.cli.options import become_options, inventory_option, limit_option
+from orchestrator.cli.prepare import prepare_options, prepare_run
 from orchestrator.cli.runs import root_option
 from orchestrator.cli.words import duration
 from orchestrator.model.stopping import FIRST
@@ -44,11 +46,13 @@ def _quantity(kind: str) -> Callable[[click.Context, click.Parameter, str | None
         "labctl run --suite operations --precision 3% --budget 30m",
         "labctl run --suite scalability --dry-run   # what, and how long",
         "labctl run --resume 20260131-093000-demo-4f2a --detach",
+        "labctl run --suite demo --prepare   # for ansible-playbook: docs/fleets.md",
     ),
 )
 @click.option("--suite", metavar="NAME|FILE", help="What to execute; `labctl list` shows what there is.")
 @inventory_option
 @limit_option
+@become_options
 @click.option(
     "--runs", type=click.IntRange(min=1), help="Counted blocks of each benchmark, instead of the suite's."
 )
@@ -84,6 +88,7 @@ def _quantity(kind: str) -> Callable[[click.Context, click.Parameter, str | None
 @click.option(
     "--dry-run", is_flag=True, help="Check everything, say what would be executed and how long, and stop."
 )
+@prepare_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
 @root_option
 def run(
@@ -92,6 +97,7 @@ def run(
     resume: str | None,
     detach: bool,
     dry_run: bool,
+    prepare: Sequence[str] | None,
     as_json: bool,
     root: Path,
     **wanted: Any,
@@ -118,6 +124,9 @@ def run(
         spec = plan_run(Wanted(suite=suite, profile=chosen, **wanted), suite_folders())
         if dry_run:
             _print_plan(spec, expected(spec, store), as_json)
+            return 0
+        if prepare is not None:
+            prepare_run(spec, store, prepare, as_json)
             return 0
         folder = start_run(spec, store)
     if detach:
@@ -150,10 +159,12 @@ def _print_plan(spec: RunSpec, took: Expected, as_json: bool) -> None:
 @click.command("conduct", hidden=True)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 def conduct(folder: Path) -> int:
-    """Own the run in FOLDER until its end."""
+    """Own the run in FOLDER until its end. Standard input is sudo's password, or nothing."""
+    from orchestrator.load.become import OF_THIS_CALL
     from orchestrator.pipeline.run import conduct_run
     from orchestrator.results.store import RunFolder
 
+    OF_THIS_CALL.take(sys.stdin.readline().rstrip("\n"))
     return conduct_run(RunFolder(folder))
 
 

@@ -46,7 +46,10 @@ class Listed:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
 @root_option
 def runs(as_json: bool, root: Path) -> None:
-    """List runs, newest first. One whose conductor is gone is `interrupted`: `labctl attach` takes it up again."""
+    """List runs, newest first. One whose conductor is gone is `interrupted`: `labctl attach` takes it up again.
+
+    A `prepared` one has not been brought to its end by the engine that it was prepared for.
+    """
     from orchestrator.results.store import RunFolder, RunStore
 
     listed = [look(RunFolder(root / name)) for name in RunStore(root).ids()]
@@ -65,10 +68,15 @@ def look(folder: RunFolder) -> Listed:
 
     try:
         spec, state = folder.read_spec(), folder.read_state()
+        if state is None and folder.fleet.is_dir():
+            from orchestrator.pipeline.fleet import conclude
+
+            state = conclude(folder)
     except ResultError as error:
         return Listed(folder.id, problem=str(error))
     over = state is not None and state.exit_code is not None
-    living = "running" if owned(folder.lock) else "interrupted"
+    alone = "prepared" if state is None and folder.fleet.is_dir() else "interrupted"
+    living = "running" if owned(folder.lock) else alone
     return Listed(
         id=folder.id,
         suite=spec.suite,

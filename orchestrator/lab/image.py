@@ -26,7 +26,7 @@ LOGIN = (
     f"(ssh -p {PORT} root@127.0.0.1), and makes host keys of its own when it first boots."
 )
 GROW = "A larger disk: `qemu-img resize FILE 20G` before a boot, which grows the file system."
-ACCELERATE = f"Where KVM runs a guest: {' '.join(qemu.KVM_OPTIONS)}; else {' '.join(qemu.EMULATION)}."
+ACCELERATE = f"Where KVM runs a guest: {' '.join(qemu.KVM_OPTIONS)}; else {' '.join(qemu.EMULATION)} -smp {qemu.EMULATED_CPUS}."
 
 
 def write_image(lab: LabSpec, output: Path | None, system: System, progress: Progress) -> LabImage:

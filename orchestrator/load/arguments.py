@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from orchestrator.load.entry import Entry, did_you_mean
-from orchestrator.load.language import Language, TemplateFailed, is_template
-from orchestrator.load.modules import MODULES, ModuleSpec, short_name
+from orchestrator.load.filters import to_bool
+from orchestrator.load.language import Blocks, Language, TemplateFailed, is_template
+from orchestrator.load.modules import MODULES, short_name
+from orchestrator.load.parameters import UNKNOWN, ModuleSpec
+from orchestrator.load.paths import is_dir
 from orchestrator.load.search import candidates, find_file
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Origin
@@ -73,6 +77,9 @@ def _read(entry: Entry, key: str, spec: ModuleSpec) -> tuple[dict[str, Any], dic
     places: dict[str, Origin] = {}
     for written, content in value.items():
         name = spec.canonical(str(written))
+        if written in spec.refused:
+            message = f"{spec.name}'s parameter '{written}' is outside labctl's subset of Ansible."
+            raise entry.error(message, spec.refused[written], key, written)
         if name is None or not isinstance(written, str):
             raise entry.error(
                 f"{spec.name} has no parameter '{written}'.",
@@ -105,9 +112,24 @@ def _free_form(
             key,
         )
     entry.check_templates(text, key)
+    if quote := _open_quote(text):
+        raise entry.error(
+            f"a quote {quote} has no end.",
+            f"Ansible refuses it too, wherever it stands: write it as {spec.free_form}: below the module's name.",
+            key,
+        )
     if not is_template(text) and (problem := spec.params[spec.free_form].problem(text)):
         raise entry.error(f"{spec.free_form} {problem}", None, key)
     return {spec.free_form: text}, {spec.free_form: entry.origin_of(key)}
+
+
+def _open_quote(text: str) -> str | None:
+    """The quote that a free form leaves open, as Ansible counts: a backslash before it makes it a letter, anywhere."""
+    quote = None
+    for before, letter in zip(f" {text}", text, strict=False):
+        if letter in "\"'" and (before != "\\" or before.isspace()):
+            quote = letter if quote is None else None if letter == quote else quote
+    return quote
 
 
 def _check_value(entry: Entry, key: str, spec: ModuleSpec, written: str, value: Any) -> None:
@@ -147,6 +169,10 @@ def _check_together(entry: Entry, key: str, spec: ModuleSpec, args: dict[str, An
             )
         if not given and group in spec.one_of:
             raise entry.error(f"{spec.name} needs {' or '.join(group)}.", None, key)
+    seen = {name: UNKNOWN if has_template(value) else value for name, value in args.items()}
+    for rule in spec.rules:
+        if found := rule(seen):
+            raise entry.error(found[0], found[1], key)
     if spec.name == "set_fact" and not args.keys() - {"cacheable"}:
         raise entry.error("set_fact sets nothing.", "Write NAME: VALUE below it.", key)
 
@@ -171,22 +197,25 @@ def check_files(
     if path is None:
         tried = ", ".join(str(path) for path in candidates(folder, src, role, directory))
         raise _at(places[f"{module}.src"], f"there is no file '{src}'.", f"Looked for: {tried}.")
-    if path.is_dir():
+    if is_dir(path):
         raise _at(
             places[f"{module}.src"],
             f"'{src}' is a folder, which labctl does not copy.",
             "Pack it, and use unarchive.",
         )
-    if module == "template" and not is_template(args.get("lstrip_blocks")):
-        read_template(
-            path, entry.language, lstrip=str(args.get("lstrip_blocks", False)).lower() in {"true", "yes"}
-        )
+    if module == "template" and not any(is_template(args.get(name)) for name in BLOCKS):
+        read_template(path, entry.language, args)
 
 
-def read_template(path: Path, language: Language, lstrip: bool) -> Any:
-    """The compiled template of a file. Raises ConfigError at its own line."""
+BLOCKS = ("lstrip_blocks", "trim_blocks")
+"""Arguments of `template` that say how a template file is read."""
+
+
+def read_template(path: Path, language: Language, args: Mapping[str, Any]) -> Any:
+    """The compiled template of a file, read as ``args`` say. Raises ConfigError at its own line."""
+    lstrip, trim = (to_bool(args.get(name, name == "trim_blocks")) for name in BLOCKS)
     try:
-        return language.file(path.read_text(encoding="utf-8"), lstrip)
+        return language.file(path.read_text(encoding="utf-8"), Blocks(lstrip, trim))
     except TemplateFailed as error:
         raise ConfigError(f"this template is not right: {error}", file=path, line=error.line) from error
     except (OSError, UnicodeDecodeError) as error:

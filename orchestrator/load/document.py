@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +23,17 @@ KeyPath = tuple[str | int, ...]
 MOST_VALUES = 200_000
 """A document with more, each alias counted as what it stands for, is refused rather than walked."""
 
-_VAULT = "Vaults are not supported; take the value from the environment: \"{{ lookup('env', 'NAME') }}\"."
+MOST_LEVELS = 400
+"""Deeper nesting is refused before it is built: libyaml's recursion would end the process from some 15,000 levels on."""
+
+_BAD_VALUES = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError)
+"""What PyYAML's constructors raise for a value that is not of its tag (a 13th month, ``!!bool 7``)."""
+
+_TAGS = {
+    "!vault": "Vaults are not supported; take the value from the environment: \"{{ lookup('env', 'NAME') }}\".",
+    "!unsafe": 'Write braces that are meant as they stand as "{% raw %}{{ ... }}{% endraw %}".',
+}
+"""What to write instead of Ansible's own tags."""
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -77,9 +88,11 @@ def load_document(path: Path) -> Document:
     """Read one YAML document. Raises ConfigError: unreadable, not YAML, a duplicate key, more than one document."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"cannot be read: {reason}.", file=path) from error
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}.", file=path) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError("cannot be read: not UTF-8 text.", file=path, line=line) from error
     return parse_document(text, path)
 
 
@@ -87,27 +100,78 @@ def parse_document(text: str, path: Path) -> Document:
     """As `load_document`, from text; ``path`` is what errors name."""
     loader = _Loader(text)
     try:
+        _refuse_depth(text, path)
         node = loader.get_single_node()
         places: dict[KeyPath, Place] = {}
         keys: dict[KeyPath, Place] = {}
         if node is None:
             return Document(path, None, places, keys)
         _walk(loader, path, node, (), places, keys)
-        return Document(path, loader.construct_document(node), places, keys)
+        return Document(path, _constructed(loader, path, node), places, keys)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
-        problem = error.problem or error.context or "not YAML"
-        hint = _VAULT if "!vault" in problem else None
-        raise ConfigError(
-            f"not valid YAML: {problem}.", file=path, line=line, column=column, hint=hint
-        ) from error
-    except RecursionError as error:
-        raise ConfigError("nests too deep, or an alias refers to itself.", file=path) from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"not valid YAML: {str(error).splitlines()[0]}.", file=path) from error
+        message, hint = _what_is_wrong(error)
+        raise ConfigError(message, file=path, line=line, column=column, hint=hint) from error
+    except yaml.reader.ReaderError as error:
+        line = text.encode()[: error.position].count(b"\n") + 1
+        problem = f"{error.reason}: character {error.character!r}"
+        raise ConfigError(f"not valid YAML: {problem}.", file=path, line=line) from error
     finally:
         loader.dispose()
+
+
+def _refuse_depth(text: str, path: Path) -> None:
+    """Nothing nests deeper than a file has brackets, and its longest line columns: most files need no second look."""
+    if text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0) <= MOST_LEVELS:
+        return
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_LEVELS:
+            raise _too_deep(path, event.start_mark)
+
+
+def _too_deep(path: Path, mark: Any) -> ConfigError:
+    message = f"nests deeper than {MOST_LEVELS} levels, or an alias refers to itself."
+    return ConfigError(message, file=path, line=mark.line + 1, column=mark.column + 1)
+
+
+def _constructed(loader: Any, path: Path, node: yaml.Node) -> Any:
+    """The document's value. Raises ConfigError at the value that cannot be what its tag says."""
+    try:
+        return loader.construct_document(node)
+    except _BAD_VALUES as error:
+        culprit = _culprit(node) or node
+        place = _place(culprit)
+        message = f"not valid YAML: this is no {culprit.tag.rpartition(':')[2]}."
+        raise ConfigError(message, file=path, line=place.line, column=place.column) from error
+
+
+def _culprit(node: yaml.Node) -> yaml.Node | None:
+    """The first value below ``node`` that cannot be constructed by itself."""
+    if isinstance(node, yaml.ScalarNode):
+        try:
+            yaml.constructor.SafeConstructor().construct_object(node)
+        except _BAD_VALUES:
+            return node
+        return None
+    children = chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
+    return next((found for child in children if (found := _culprit(child))), None)
+
+
+def _what_is_wrong(error: yaml.MarkedYAMLError) -> tuple[str, str | None]:
+    """The sentence, and what to write instead where that is known."""
+    if "single document" in (error.context or ""):
+        return "holds more than one document.", "Take the line --- out, or make two files."
+    problem = error.problem or error.context or "not YAML"
+    if "constructor for the tag" not in problem:
+        return f"not valid YAML: {problem}.", None
+    for tag, hint in _TAGS.items():
+        if f"'{tag}'" in problem:
+            return f"not valid YAML: {problem}.", hint
+    # Most often a password that begins with an exclamation mark: it is not repeated.
+    return "not valid YAML: a value begins with ! and is no tag that is known here.", "Put it in quotes."
 
 
 def _walk(
@@ -118,9 +182,12 @@ def _walk(
     places: dict[KeyPath, Place],
     keys: dict[KeyPath, Place],
 ) -> None:
-    places[where] = _place(node)
+    place = places[where] = _place(node)
+    if len(where) > MOST_LEVELS:
+        raise _too_deep(path, node.start_mark)
     if len(places) > MOST_VALUES:
-        raise ConfigError(f"has more than {MOST_VALUES} values; aliases multiply them.", file=path)
+        message = f"has more than {MOST_VALUES} values; aliases multiply them."
+        raise ConfigError(message, file=path, line=place.line, column=place.column)
     if isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):
             _walk(loader, path, child, (*where, index), places, keys)

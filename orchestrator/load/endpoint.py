@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.load.become import OF_THIS_CALL, BecomePassword
 from orchestrator.model.endpoint import Endpoint
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Host, Inventory
@@ -22,6 +24,7 @@ _PASSWORD = ("ansible_ssh_password", "ansible_ssh_pass", "ansible_password")
 _TIMEOUT = ("ansible_timeout", "ansible_ssh_timeout")
 _ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 _BECOME_PASSWORD = ("ansible_become_pass", "ansible_become_password")
+_SECRET = re.compile(r"ansible_(?:\w+_)?pass(?:word|wd|phrase)?")
 _KNOWN_HOSTS = "labctl_known_hosts"
 
 _ACCEPTED = {
@@ -61,7 +64,12 @@ _TRUE = {"yes", "on", "true", "1", "y", "t"}
 _FALSE = {"no", "off", "false", "0", "n", "f"}
 
 
-def endpoint_of(host: Host, inventory: Inventory, environ: Mapping[str, str] = os.environ) -> Endpoint:
+def endpoint_of(
+    host: Host,
+    inventory: Inventory,
+    environ: Mapping[str, str] = os.environ,
+    asked: BecomePassword = OF_THIS_CALL,
+) -> Endpoint:
     """How ``host`` is reached, from its variables, rendered; a relative path is relative to the current folder, as in Ansible.
 
     Raises ConfigError, with the place of the variable: a template without a value, a wrong type, a way that is not SSH.
@@ -79,7 +87,7 @@ def endpoint_of(host: Host, inventory: Inventory, environ: Mapping[str, str] = o
         password=reader.text(_PASSWORD),
         become=reader.flag("ansible_become"),
         become_user=reader.text(("ansible_become_user",)) or "root",
-        become_password=reader.text(_BECOME_PASSWORD),
+        become_password=reader.text(_BECOME_PASSWORD) or asked.given,
         connect_timeout=reader.seconds(_TIMEOUT, 10.0),
     )
 
@@ -95,6 +103,11 @@ def magic_vars(host: Host, inventory: Inventory) -> dict[str, Any]:
         "group_names": list(host.groups),
         "groups": {name: list(inventory.members(name)) for name in inventory.groups},
     }
+
+
+def is_password(name: str) -> bool:
+    """Is this the name of a connection variable that holds a password?"""
+    return bool(_SECRET.fullmatch(name))
 
 
 @dataclass(frozen=True, slots=True)

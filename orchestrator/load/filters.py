@@ -12,25 +12,23 @@ import json
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import TemplateError, Undefined
+from jinja2 import Undefined
 
-_TRUE = frozenset(("yes", "on", "1", "true", "t", "y"))
-_FALSE = frozenset(("no", "off", "0", "false", "f", "n"))
+from orchestrator.load.further_filters import FURTHER_FILTERS, FURTHER_TESTS, FilterError
 
-
-class FilterError(TemplateError):
-    """One sentence: why a filter, a test or a lookup has no answer."""
+_TRUE = frozenset(("yes", "on", "1", "true"))
+_FALSE = frozenset(("no", "off", "0", "false"))
 
 
 def to_bool(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    word = str(value).strip().lower()
+    word = str(value).lower()
     if word in _TRUE | _FALSE:
         return word in _TRUE
     raise FilterError(f"{value!r} is neither true nor false.")
@@ -80,26 +78,6 @@ def from_yaml(value: Any) -> Any:
         return yaml.safe_load(value) if isinstance(value, str) else value
     except yaml.YAMLError as error:
         raise FilterError(f"from_yaml: not YAML: {str(error).splitlines()[0]}.") from error
-
-
-def combine(*mappings: Any, recursive: bool = False) -> dict[Any, Any]:
-    merged: dict[Any, Any] = {}
-    for mapping in mappings:
-        for part in mapping if isinstance(mapping, list) else [mapping]:
-            if not isinstance(part, Mapping):
-                raise FilterError(f"combine: {type(part).__name__} is not a mapping.")
-            merged = _merged(merged, part) if recursive else {**merged, **part}
-    return merged
-
-
-def _merged(below: Mapping[Any, Any], above: Mapping[Any, Any]) -> dict[Any, Any]:
-    result = dict(below)
-    for key, value in above.items():
-        old = result.get(key)
-        result[key] = (
-            _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-        )
-    return result
 
 
 def dict2items(value: Any, key_name: str = "key", value_name: str = "value") -> list[dict[str, Any]]:
@@ -165,33 +143,22 @@ def b64decode(value: Any, encoding: str = "utf-8") -> str:
         raise FilterError(f"b64decode: {error}.") from error
 
 
-def flatten(value: Sequence[Any], levels: int | None = None) -> list[Any]:
-    flat: list[Any] = []
-    for entry in value:
-        if isinstance(entry, list | tuple) and levels != 0:
-            flat += flatten(entry, None if levels is None else levels - 1)
-        else:
-            flat.append(entry)
-    return flat
-
-
 FILTERS: Mapping[str, Callable[..., Any]] = {
+    **FURTHER_FILTERS,
     "b64decode": b64decode,
     "b64encode": lambda value, encoding="utf-8": base64.b64encode(str(value).encode(encoding)).decode(),
     "basename": lambda value: posixpath.basename(str(value)),
     "bool": to_bool,
-    "combine": combine,
     "dict2items": dict2items,
-    "difference": lambda value, other: [entry for entry in value if entry not in other],
     "dirname": lambda value: posixpath.dirname(str(value)),
-    "flatten": flatten,
     "from_json": from_json,
     "from_yaml": from_yaml,
     "hash": hash_of,
-    "intersect": lambda value, other: [entry for entry in value if entry in other],
+    **dict.fromkeys(("checksum", "sha1"), hash_of),
+    "md5": lambda value: hash_of(value, "md5"),
     "items2dict": items2dict,
     "mandatory": mandatory,
-    "quote": lambda value: shlex.quote(str(value)),
+    "quote": lambda value: shlex.quote("" if value is None else str(value)),
     "regex_escape": lambda value: re.escape(str(value)),
     "regex_findall": regex_findall,
     "regex_replace": regex_replace,
@@ -202,7 +169,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "to_nice_json": to_nice_json,
     "to_nice_yaml": to_nice_yaml,
     "to_yaml": to_yaml,
-    "union": lambda value, other: [*value, *(entry for entry in other if entry not in value)],
 }
 
 
@@ -232,8 +198,13 @@ def matches(value: Any, pattern: str, ignorecase: bool = False, multiline: bool 
     return re.match(pattern, str(value), _flags(ignorecase, multiline)) is not None
 
 
-def finds(value: Any, pattern: str, ignorecase: bool = False, multiline: bool = False) -> bool:
-    return re.search(pattern, str(value), _flags(ignorecase, multiline)) is not None
+def finds(
+    value: Any, pattern: str, ignorecase: bool = False, multiline: bool = False, match_type: str = "search"
+) -> bool:
+    if match_type not in ("search", "match", "fullmatch"):
+        raise FilterError(f"regex: match_type is search, match or fullmatch, not {match_type!r}.")
+    compiled = re.compile(pattern, _flags(ignorecase, multiline))
+    return getattr(compiled, match_type)(str(value)) is not None
 
 
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -265,6 +236,7 @@ def _version(text: Any) -> list[int | str]:
 
 
 TESTS: Mapping[str, Callable[..., bool]] = {
+    **FURTHER_TESTS,
     **dict.fromkeys(("changed", "change"), is_changed),
     **dict.fromkeys(("failed", "failure"), is_failed),
     **dict.fromkeys(("skipped", "skip"), is_skipped),

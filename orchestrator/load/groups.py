@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,8 @@ from orchestrator.model.inventory import Origin
 PRIORITY = "ansible_group_priority"
 _SECTIONS = ("hosts", "children", "vars")
 _INI_SECTION = re.compile(r"^\s*\[[^\[\]]+\]\s*$", re.MULTILINE)
-_CONVERT = "Convert it once: ansible-inventory -i {path} --list --yaml > hosts.yml"
+_INI = "is an INI inventory; labctl reads YAML ones."
+_CONVERT = "Convert it once: ansible-inventory -i {path} --list --yaml --export > hosts.yml"
 
 
 @dataclass(slots=True)
@@ -35,7 +37,7 @@ class RawGroup:
 @dataclass(slots=True)
 class RawHost:
     name: str
-    file: Path
+    origin: Origin
     vars: dict[str, Variable] = field(default_factory=dict)
 
 
@@ -82,22 +84,27 @@ def read_tree(files: Iterable[Path]) -> GroupTree:
 
 
 def _load(file: Path) -> Document:
+    convert = _CONVERT.format(path=shlex.quote(str(file)))
     try:
         document = load_document(file)
     except ConfigError as error:
-        if file.is_file() and _INI_SECTION.search(file.read_text(encoding="utf-8", errors="replace")):
-            hint = _CONVERT.format(path=file)
-            raise ConfigError("is an INI inventory; labctl reads YAML ones.", file=file, hint=hint) from error
+        if _is_ini(file):
+            raise ConfigError(_INI, file=file, hint=convert) from error
         raise
     if not isinstance(document.value, dict):
-        hint = f"A YAML inventory begins with a group (all:). Is it an INI one? {_CONVERT.format(path=file)}"
+        if _is_ini(file):
+            raise ConfigError(_INI, file=file, hint=convert)
+        hint = f"A YAML inventory begins with a group (all:). Is it an INI one? {convert}"
         raise document.error(
             (), "is empty." if document.value is None else "is not a mapping of groups.", hint
         )
     if "plugin" in document.value:
-        hint = _CONVERT.format(path=file)
-        raise document.error(("plugin",), "inventory plugins are not supported.", hint, at_key=True)
+        raise document.error(("plugin",), "inventory plugins are not supported.", convert, at_key=True)
     return document
+
+
+def _is_ini(file: Path) -> bool:
+    return file.is_file() and bool(_INI_SECTION.search(file.read_text(encoding="utf-8", errors="replace")))
 
 
 def _read_group(tree: GroupTree, document: Document, where: KeyPath) -> str:
@@ -153,6 +160,13 @@ def _read_vars(group: RawGroup, document: Document, where: KeyPath) -> None:
 
 def _read_child(tree: GroupTree, parent: RawGroup, document: Document, where: KeyPath) -> None:
     child = _read_group(tree, document, where)
+    if parent.name == "ungrouped" or (child == "ungrouped" and parent.name != "all"):
+        raise document.error(
+            where,
+            "ungrouped is for hosts that are in no group: it stands below all, and no group below it.",
+            "Give the group ungrouped another name; Ansible would lose some of its hosts, too.",
+            at_key=True,
+        )
     if parent.name in tree.below(child):
         raise document.error(
             where,
@@ -173,14 +187,15 @@ def _read_host(tree: GroupTree, group: RawGroup, document: Document, where: KeyP
     for name in names:
         group.hosts[name] = None
         if name not in tree.hosts:
-            tree.hosts[name] = RawHost(name, document.path, _port_layer(document, where, port))
+            origin = _origin(document, where)
+            own = {} if port is None else {"ansible_port": Variable(port, origin)}
+            tree.hosts[name] = RawHost(name, origin, own)
         tree.hosts[name].vars |= layer
 
 
-def _port_layer(document: Document, where: KeyPath, port: int | None) -> dict[str, Variable]:
+def _origin(document: Document, where: KeyPath) -> Origin:
     place = document.key_places.get(where) or document.place(where)
-    origin = Origin(document.path, place.line, place.column)
-    return {} if port is None else {"ansible_port": Variable(port, origin)}
+    return Origin(document.path, place.line, place.column)
 
 
 def _close(tree: GroupTree) -> None:
@@ -195,11 +210,16 @@ def _close(tree: GroupTree) -> None:
         if name not in {"all", "ungrouped"}
         for host in group.hosts
     }
-    tree.groups["ungrouped"].hosts = {name: None for name in tree.hosts if name not in grouped}
+    ungrouped = tree.groups["ungrouped"]
+    in_order = dict.fromkeys((*ungrouped.hosts, *tree.hosts))
+    ungrouped.hosts = {name: None for name in in_order if name not in grouped}
     for name in tree.groups.keys() & tree.hosts.keys():
+        origin = tree.hosts[name].origin
         raise ConfigError(
             f"'{name}' is the name of a group and of a host.",
-            file=tree.hosts[name].file,
+            file=origin.file,
+            line=origin.line,
+            column=origin.column,
             hint="Rename one of them.",
         )
 

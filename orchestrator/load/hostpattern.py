@@ -8,6 +8,7 @@ import string
 from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import translate
+from ipaddress import ip_address
 from itertools import product
 
 from orchestrator.model.errors import UsageError
@@ -16,7 +17,7 @@ from orchestrator.model.inventory import Host, Inventory
 _RANGE = re.compile(r"\[([^\[\]:]*):([^\[\]:]*)(?::([^\[\]:]*))?\]")
 _BRACKETED_PORT = re.compile(r"^\[(.+)\]:([0-9]+)$")
 _PORT = re.compile(r"^((?:[^:\[\]]|\[[^\]]*\])*):([0-9]+)$")
-_SUBSCRIPT = re.compile(r"^(.+)\[(?:(-?[0-9]+)|([0-9]+):([0-9]*))\]$")
+_SUBSCRIPT = re.compile(r"^(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]$")
 _WORDS = re.compile(r"(?:[^\s:\[\]]|\[[^\]]*\])+")
 MOST_HOSTS = 10_000
 """A range that makes more hosts than this is taken for a slip of the hand."""
@@ -97,9 +98,17 @@ def select_hosts(inventory: Inventory, limit: str | None, *, of_play: bool = Fal
 
 
 def _split(limit: str) -> list[str]:
-    """By commas; where there is none, by colons that are not inside brackets."""
-    parts = limit.split(",") if "," in limit else _WORDS.findall(limit)
+    """By commas; where there is none, by colons that are neither inside brackets nor of an IPv6 address."""
+    parts = limit.split(",") if "," in limit or _is_address(limit) else _WORDS.findall(limit)
     return [part.strip() for part in parts if part.strip()]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def _united(inventory: Inventory, patterns: Sequence[str]) -> set[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.load.endpoint import endpoint_of
-from orchestrator.load.groups import GroupTree, RawHost, read_tree
+from orchestrator.load.groups import PRIORITY, GroupTree, RawGroup, RawHost, read_tree
 from orchestrator.load.hostpattern import select_hosts
 from orchestrator.load.variables import Variable, read_folder
 from orchestrator.model.errors import ConfigError
@@ -47,12 +47,7 @@ def load_inventory(path: Path, playbook_dir: Path | None = None) -> Inventory:
     folders = tuple(dict.fromkeys((base, playbook_dir.absolute()) if playbook_dir else (base,)))
     merger = _Merger.of(tree, folders)
     hosts = tuple(merger.host(raw) for raw in tree.hosts.values())
-    groups = {
-        name: Group(
-            name, tuple(raw.hosts), tuple(raw.children), {key: var.value for key, var in raw.vars.items()}
-        )
-        for name, raw in tree.groups.items()
-    }
+    groups = {name: merger.group(raw) for name, raw in tree.groups.items()}
     return Inventory(path, hosts, groups)
 
 
@@ -97,7 +92,13 @@ class _Merger:
         merged = _joined(layers)
         values: dict[str, Any] = {name: variable.value for name, variable in merged.items()}
         origins = {name: variable.origin for name, variable in merged.items()}
-        return Host(raw.name, tuple(sorted(names)), values, origins, raw.file)
+        return Host(raw.name, tuple(sorted(names)), values, origins, raw.origin.file)
+
+    def group(self, raw: RawGroup) -> Group:
+        layers = [raw.vars, *(self.group_vars[base, raw.name] for base in self.folders)]
+        values = {name: variable.value for name, variable in _joined(layers).items()}
+        priority = {PRIORITY: raw.priority} if raw.priority != 1 else {}
+        return Group(raw.name, tuple(raw.hosts), tuple(raw.children), values | priority)
 
 
 def _groups_of(tree: GroupTree, rank: Mapping[str, tuple[int, int, str]]) -> dict[str, list[str]]:

@@ -9,10 +9,12 @@ place of what is wrong.
 from __future__ import annotations
 
 import difflib
+import itertools
+import operator
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import ChainableUndefined, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
 from jinja2.compiler import Frame
@@ -51,39 +53,46 @@ class TemplateFailed(Exception):
         self.line = line
 
 
+class Blocks(NamedTuple):
+    """What becomes of the white space before (``lstrip``) and the line's end after (``trim``) a block of a template file."""
+
+    lstrip: bool = False
+    trim: bool = True
+
+
 class Language:
     """Compiles, and remembers what it has compiled. Threads may share one."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
-        self._native = _environment(_NativeEnvironment, environ)
+        self._native = _environment(_NativeEnvironment, environ, trim_blocks=True, finalize=_plain)
         self._text = {
-            lstrip: _environment(
+            blocks: _environment(
                 _TextEnvironment,
                 environ,
-                trim_blocks=True,
                 keep_trailing_newline=True,
-                lstrip_blocks=lstrip,
+                trim_blocks=blocks.trim,
+                lstrip_blocks=blocks.lstrip,
                 finalize=_shown,
             )
-            for lstrip in (False, True)
+            for blocks in itertools.starmap(Blocks, itertools.product((False, True), repeat=2))
         }
-        self._compiled: dict[tuple[str, str, bool], Compiled] = {}
+        self._compiled: dict[tuple[str, str, Blocks], Compiled] = {}
 
     def template(self, text: str) -> Compiled:
         """A value with ``{{ }}`` in it. Raises TemplateFailed."""
-        return self._remembered(("template", text, False), lambda: _from_text(self._native, text))
+        return self._remembered(("template", text, Blocks()), lambda: _from_text(self._native, text))
 
     def expression(self, text: str) -> Compiled:
         """What stands in ``when``: an expression without braces. Raises TemplateFailed."""
-        return self._remembered(("expression", text, False), lambda: _from_expression(self._native, text))
+        return self._remembered(("expression", text, Blocks()), lambda: _from_expression(self._native, text))
 
-    def file(self, text: str, lstrip_blocks: bool = False) -> Compiled:
+    def file(self, text: str, blocks: Blocks = Blocks()) -> Compiled:  # noqa: B008 (it is frozen)
         """A template file's content, whose value is text. Raises TemplateFailed."""
         return self._remembered(
-            ("file", text, lstrip_blocks), lambda: _from_text(self._text[lstrip_blocks], text, native=False)
+            ("file", text, blocks), lambda: _from_text(self._text[blocks], text, native=False)
         )
 
-    def _remembered(self, key: tuple[str, str, bool], compile_: Callable[[], Compiled]) -> Compiled:
+    def _remembered(self, key: tuple[str, str, Blocks], compile_: Callable[[], Compiled]) -> Compiled:
         found = self._compiled.get(key)
         if found is None:
             try:
@@ -170,8 +179,22 @@ def _environment(kind: type[_Sandboxed], environ: Mapping[str, str], **options: 
     return environment
 
 
+def _plain(value: Any) -> Any:
+    """As Ansible hands on what an expression yields: tuples, and what is yet to be iterated over, are lists, however deep."""
+    if isinstance(value, tuple | Iterator):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, list):
+        entries = [_plain(entry) for entry in value]
+        return value if all(map(operator.is_, entries, value)) else entries
+    if isinstance(value, dict):
+        contents = [_plain(content) for content in value.values()]
+        alike = all(map(operator.is_, contents, value.values()))
+        return value if alike else dict(zip(value, contents, strict=True))
+    return value
+
+
 def _shown(value: Any) -> Any:
-    return "" if value is None else value
+    return "" if value is None else _plain(value)
 
 
 def _from_text(environment: _Sandboxed, text: str, native: bool = True) -> Compiled:

@@ -6,113 +6,11 @@ Names and meanings are Ansible's (ansible.builtin); what is not in the table is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
-_TRUE_OR_FALSE = frozenset(("yes", "on", "1", "true", "t", "y", "no", "off", "0", "false", "f", "n"))
-_OCTAL = re.compile(r"[0-7]{3,4}|0o[0-7]{3,4}")
-_SYMBOLIC = re.compile(r"[ugoa]*[-+=][rwxXst]*(?:[ugoa]*[-+=,]+[rwxXstugo]*)*|[ugoa]*=[ugo]")
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """``kind``: str, bool, int, list (of texts), mode, any. ``choices`` bind texts."""
-
-    kind: str = "str"
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-
-    def problem(self, value: Any) -> str | None:
-        """What is wrong with a value that holds no template, in a sentence; None where it is right."""
-        if value is None:
-            return "has no value." if self.required else None
-        problem = _KINDS[self.kind](value)
-        if problem is None and self.choices and str(value) not in self.choices:
-            return f"must be one of {', '.join(self.choices)}, not {value!r}."
-        return problem
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleSpec:
-    """``exclusive``: at most one of each group. ``one_of``: exactly one, or with ``at_least_one`` at least one.
-
-    ``free_form`` names the parameter that a bare text is. ``local`` modules are carried out on the controller.
-    ``any_names``: parameters are names that the playbook chooses (set_fact).
-    """
-
-    name: str
-    params: Mapping[str, Param] = field(default_factory=dict)
-    exclusive: tuple[tuple[str, ...], ...] = ()
-    one_of: tuple[tuple[str, ...], ...] = ()
-    free_form: str | None = None
-    local: bool = False
-    any_names: bool = False
-
-    def canonical(self, name: str) -> str | None:
-        """The parameter's own name, for its name or an alias; None where there is no such parameter."""
-        if name in self.params or self.any_names:
-            return name
-        return next((own for own, param in self.params.items() if name in param.aliases), None)
-
-    def names(self) -> tuple[str, ...]:
-        """Everything that may be written."""
-        return tuple(name for own, param in self.params.items() for name in (own, *param.aliases))
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return f"must be a text, and {str(value).lower()} is a truth value: put it in quotes."
-    return None if isinstance(value, str | int | float) else f"must be a text, not {_kind(value)}."
-
-
-def _bool(value: Any) -> str | None:
-    if isinstance(value, bool) or (
-        isinstance(value, str | int) and str(value).strip().lower() in _TRUE_OR_FALSE
-    ):
-        return None
-    return f"must be true or false, not {value!r}."
-
-
-def _int(value: Any) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return None
-    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+", value.strip()):
-        return None
-    return f"must be a whole number, not {value!r}."
-
-
-def _list(value: Any) -> str | None:
-    entries = value if isinstance(value, list) else [value]
-    wrong = next((entry for entry in entries if isinstance(entry, dict | list | bool) or entry is None), None)
-    return None if wrong is None else f"must be a list of texts, and has {_kind(wrong)} in it."
-
-
-def _mode(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return f"must be in quotes, as '0644': YAML reads a bare {value!r} as another number."
-    if (
-        value == "preserve"
-        or _OCTAL.fullmatch(value)
-        or all(_SYMBOLIC.fullmatch(part.strip()) for part in value.split(","))
-    ):
-        return None
-    return f"is neither octal ('0644') nor symbolic ('u=rwX,go=rX'): {value!r}."
-
-
-def _any(value: Any) -> str | None:
-    return None
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "a mapping", list: "a list", bool: "a truth value", type(None): "nothing"}
-    return names.get(type(value), f"a {type(value).__name__}")
-
-
-_KINDS = {"str": _text, "bool": _bool, "int": _int, "list": _list, "mode": _mode, "any": _any}
+from orchestrator.load import rules
+from orchestrator.load.parameters import ModuleSpec, Param
 
 _ATTRIBUTES = {"mode": Param("mode"), "owner": Param(), "group": Param()}
 _WRITES = {
@@ -132,6 +30,40 @@ _COMMAND = {
     "stdin_add_newline": Param("bool"),
     "strip_empty_ends": Param("bool"),
 }
+_EDITS = {
+    **_ATTRIBUTES,
+    "path": Param(required=True, aliases=("dest", "destfile", "name")),
+    "backup": Param("bool"),
+    "validate": Param(),
+}
+_NO_SELINUX = "labctl sets no SELinux context: leave it out."
+_NO_ATTRIBUTES = {
+    "attributes": "Write it as command: chattr.",
+    "attr": "Write it as command: chattr.",
+    "unsafe_writes": "labctl writes every file aside and renames it: leave it out.",
+    **dict.fromkeys(("selevel", "serole", "setype", "seuser"), _NO_SELINUX),
+}
+_LOCAL_ACCOUNTS = "labctl's runner uses useradd and its like, which change local accounts: leave it out."
+_RANGE = "Set the range in /etc/login.defs with lineinfile, or name the number."
+_KEYS = "Write it as command: ssh-keygen, with creates."
+_KEY_PARAMETERS = (
+    "generate_ssh_key",
+    "ssh_key_bits",
+    "ssh_key_comment",
+    "ssh_key_file",
+    "ssh_key_passphrase",
+    "ssh_key_type",
+)
+_AGES = (
+    "password_expire_account_disable",
+    "password_expire_max",
+    "password_expire_min",
+    "password_expire_warn",
+)
+_CHAGE = "Write it as command: chage."
+_OTHER_SYSTEM = "It is of another system than Debian: leave it out."
+_NEVER = ("False", "false", "no")
+"""What labctl's stat does not say: it costs a process each."""
 _UNIT_STATES = ("started", "stopped", "restarted", "reloaded")
 _SYSTEMD = {
     "name": Param(aliases=("service", "unit")),
@@ -190,12 +122,54 @@ _SPECS = (
         one_of=(("src", "content"),),
     ),
     ModuleSpec(
+        "deb822_repository",
+        {
+            "name": Param(required=True),
+            "state": Param(choices=("absent", "present")),
+            "types": Param("list", choices=("deb", "deb-src")),
+            "uris": Param("list"),
+            "suites": Param("list"),
+            "components": Param("list"),
+            "architectures": Param("list"),
+            "signed_by": Param(),
+            "mode": Param("mode"),
+            **{name: Param("list") for name in ("languages", "targets")},
+            **{
+                name: Param("bool")
+                for name in (
+                    "allow_downgrade_to_insecure",
+                    "allow_insecure",
+                    "allow_weak",
+                    "by_hash",
+                    "check_date",
+                    "check_valid_until",
+                    "enabled",
+                    "pdiffs",
+                    "trusted",
+                )
+            },
+            "date_max_future": Param("int"),
+            "inrelease_path": Param(),
+        },
+        rules=(rules.repository_is_whole,),
+    ),
+    ModuleSpec(
         "debug",
         {"msg": Param("any"), "var": Param("any"), "verbosity": Param("int")},
         exclusive=(("msg", "var"),),
         local=True,
     ),
     ModuleSpec("fail", {"msg": Param()}, local=True),
+    ModuleSpec(
+        "fetch",
+        {
+            "src": Param(required=True),
+            "dest": Param(required=True),
+            "flat": Param("bool"),
+            "fail_on_missing": Param("bool"),
+            "validate_checksum": Param("bool"),
+        },
+    ),
     ModuleSpec(
         "file",
         {
@@ -206,13 +180,94 @@ _SPECS = (
             "force": Param("bool"),
             "follow": Param("bool"),
             "recurse": Param("bool"),
+            "access_time": Param(choices=("now", "preserve")),
+            "modification_time": Param(choices=("now", "preserve")),
         },
+    ),
+    ModuleSpec(
+        "get_url",
+        {
+            **_ATTRIBUTES,
+            "url": Param("url", required=True),
+            "dest": Param(required=True),
+            "checksum": Param("checksum"),
+            "force": Param("bool"),
+            "backup": Param("bool"),
+            "timeout": Param("int"),
+            "headers": Param("map"),
+            "http_agent": Param(),
+            "url_username": Param(aliases=("username",)),
+            "url_password": Param(aliases=("password",)),
+            "force_basic_auth": Param("bool"),
+            "validate_certs": Param("bool"),
+            "use_proxy": Param("bool"),
+            "decompress": Param("bool"),
+        },
+        refused={
+            **_NO_ATTRIBUTES,
+            "ca_path": "Set SSL_CERT_FILE in the task's environment.",
+            "ciphers": "Write it as command: curl.",
+            "client_cert": "Write it as command: curl.",
+            "client_key": "Write it as command: curl.",
+            "tmp_dest": "labctl writes aside in the destination's own folder: leave it out.",
+            "unredirected_headers": "labctl sends Authorization and Cookie to the first address only: leave it out.",
+            "use_gssapi": "Write it as command: curl.",
+            "use_netrc": "labctl reads no .netrc: write url_username and url_password.",
+        },
+        rules=(rules.password_is_whole,),
+    ),
+    ModuleSpec(
+        "group",
+        {
+            "name": Param(required=True),
+            "state": Param(choices=("absent", "present")),
+            "gid": Param("int"),
+            "system": Param("bool"),
+            "non_unique": Param("bool"),
+            "force": Param("bool"),
+        },
+        refused={"local": _LOCAL_ACCOUNTS, "gid_min": _RANGE, "gid_max": _RANGE},
+        rules=(rules.id_is_given,),
+    ),
+    ModuleSpec(
+        "lineinfile",
+        {
+            **_EDITS,
+            "state": Param(choices=("absent", "present")),
+            "line": Param(aliases=("value",)),
+            "regexp": Param("regex", aliases=("regex",)),
+            "search_string": Param(),
+            "insertafter": Param("regex"),
+            "insertbefore": Param("regex"),
+            "backrefs": Param("bool"),
+            "create": Param("bool"),
+            "firstmatch": Param("bool"),
+        },
+        exclusive=(
+            ("insertbefore", "insertafter"),
+            ("regexp", "search_string"),
+            ("backrefs", "search_string"),
+        ),
+        refused=_NO_ATTRIBUTES,
+        rules=(rules.line_is_named, rules.backrefs_have_a_regexp),
     ),
     ModuleSpec(
         "meta",
         {"action": Param(required=True, choices=("flush_handlers", "noop"))},
         free_form="action",
         local=True,
+    ),
+    ModuleSpec(
+        "replace",
+        {
+            **_EDITS,
+            "regexp": Param("regex", required=True),
+            "replace": Param(),
+            "after": Param("regex"),
+            "before": Param("regex"),
+            "encoding": Param(),
+        },
+        refused=_NO_ATTRIBUTES,
     ),
     ModuleSpec("set_fact", {"cacheable": Param("bool")}, local=True, any_names=True),
     ModuleSpec("shell", {**_COMMAND, "executable": Param()}, one_of=(("cmd",),), free_form="cmd"),
@@ -222,6 +277,8 @@ _SPECS = (
             "path": Param(required=True, aliases=("dest", "name")),
             "follow": Param("bool"),
             "get_checksum": Param("bool"),
+            "get_mime": Param("bool", choices=_NEVER),
+            "get_attributes": Param("bool", choices=_NEVER),
             "checksum_algorithm": Param(
                 choices=("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
                 aliases=("checksum", "checksum_algo"),
@@ -230,7 +287,15 @@ _SPECS = (
     ),
     ModuleSpec("systemd_service", _SYSTEMD),
     ModuleSpec("systemd", _SYSTEMD),
-    ModuleSpec("template", {**_WRITES, "src": Param(required=True), "lstrip_blocks": Param("bool")}),
+    ModuleSpec(
+        "template",
+        {
+            **_WRITES,
+            "src": Param(required=True),
+            "lstrip_blocks": Param("bool"),
+            "trim_blocks": Param("bool"),
+        },
+    ),
     ModuleSpec(
         "unarchive",
         {
@@ -242,6 +307,81 @@ _SPECS = (
             "extra_opts": Param("list"),
             "list_files": Param("bool"),
         },
+    ),
+    ModuleSpec(
+        "user",
+        {
+            "name": Param(required=True, aliases=("user",)),
+            "state": Param(choices=("absent", "present")),
+            "uid": Param("int"),
+            "non_unique": Param("bool"),
+            "group": Param(),
+            "groups": Param("list"),
+            "append": Param("bool"),
+            "comment": Param(),
+            "home": Param(),
+            "create_home": Param("bool", aliases=("createhome",)),
+            "move_home": Param("bool"),
+            "skeleton": Param(),
+            "shell": Param(),
+            "system": Param("bool"),
+            "password": Param(),
+            "password_lock": Param("bool"),
+            "update_password": Param(choices=("always", "on_create")),
+            "remove": Param("bool"),
+            "force": Param("bool"),
+        },
+        refused={
+            "local": _LOCAL_ACCOUNTS,
+            "uid_min": _RANGE,
+            "uid_max": _RANGE,
+            "umask": "Give the home its mode with file, state directory.",
+            "expires": "Write it as command: usermod --expiredate.",
+            "seuser": _NO_SELINUX,
+            **dict.fromkeys(
+                (
+                    "password_expire_account_disable",
+                    "password_expire_max",
+                    "password_expire_min",
+                    "password_expire_warn",
+                ),
+                _CHAGE,
+            ),
+            **dict.fromkeys(
+                (
+                    "generate_ssh_key",
+                    "ssh_key_bits",
+                    "ssh_key_comment",
+                    "ssh_key_file",
+                    "ssh_key_passphrase",
+                    "ssh_key_type",
+                ),
+                _KEYS,
+            ),
+            **dict.fromkeys(("authorization", "hidden", "login_class", "profile", "role"), _OTHER_SYSTEM),
+        },
+        rules=(rules.groups_are_named, rules.id_is_given),
+    ),
+    ModuleSpec(
+        "wait_for",
+        {
+            "host": Param(),
+            "port": Param("int"),
+            "path": Param(),
+            "search_regex": Param("regex"),
+            "state": Param(choices=("absent", "present", "started", "stopped")),
+            "timeout": Param("int"),
+            "connect_timeout": Param("int"),
+            "delay": Param("int"),
+            "sleep": Param("int"),
+            "msg": Param(),
+        },
+        exclusive=(("port", "path"),),
+        refused={
+            "exclude_hosts": "State drained is not supported: write a shell loop over ss with a deadline.",
+            "active_connection_states": "State drained is not supported: write a shell loop over ss with a deadline.",
+        },
+        rules=(rules.what_to_wait_for,),
     ),
 )
 

@@ -11,6 +11,7 @@ from orchestrator.load.document import load_document
 from orchestrator.load.entry import Entry, did_you_mean
 from orchestrator.load.language import Language, is_template
 from orchestrator.load.modules import short_name
+from orchestrator.load.paths import is_file
 from orchestrator.load.roles import LoadedRole, read_role
 from orchestrator.load.tasks import Inherited, read_tasks
 from orchestrator.model.errors import ConfigError
@@ -53,7 +54,7 @@ _REFUSED: Mapping[str, str] = {
 def load_playbook(path: Path, language: Language) -> Playbook:
     """The playbook and everything it imports. Raises ConfigError with file, line, column, key and what to write instead."""
     path = path.absolute()
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError("there is no such playbook.", file=path, hint="Name one with --playbook.")
     return Playbook(path, _plays(path, language, (path,), frozenset(), (), {}))
 
@@ -89,7 +90,7 @@ def _imported(entry: Entry, key: str, inherited: Inherited, seen: tuple[Path, ..
     if name is None or is_template(name):
         raise entry.error("must be the name of a file, without a template.", None, key)
     path = (entry.document.path.parent / name).absolute()
-    if not path.is_file():
+    if not is_file(path):
         raise entry.error(f"there is no file '{name}' beside this one.", f"Looked for: {path}.", key)
     if path in seen:
         raise entry.error(f"'{name}' imports itself.", None, key)
@@ -174,7 +175,9 @@ def _roles(entry: Entry, around: Inherited) -> list[LoadedRole]:
         return []
     if not isinstance(value, list):
         raise entry.error("must be a list of roles.", None, "roles")
-    return [read_role(entry.at("roles", index), around) for index in range(len(value))]
+    loaded = [read_role(entry.at("roles", index), around) for index in range(len(value))]
+    once = {role.use: role for role in reversed(loaded) if role.use is not None}
+    return [role for role in loaded if role.use is None or once[role.use] is role]
 
 
 def _section(entry: Entry, key: str, around: Inherited) -> tuple[Task, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.load.document import load_document
 from orchestrator.load.entry import Entry, did_you_mean
 from orchestrator.load.language import Language, is_template
+from orchestrator.load.paths import is_dir
 from orchestrator.load.tasks import Inherited, read_task_file
 from orchestrator.load.variables import layer_of
 from orchestrator.model.playbook import Role, Task
@@ -20,7 +21,10 @@ _KEYS = frozenset(("role", "name", "tags", "when", "vars", "become", "become_use
 
 @dataclass(frozen=True, slots=True)
 class LoadedRole:
+    """``use`` is the same for entries that ask for the same, which is done once; None: each is done."""
+
     role: Role
+    use: str | None
     tasks: tuple[Task, ...]
     handlers: tuple[Task, ...]
 
@@ -42,11 +46,12 @@ def read_role(entry: Entry, inherited: Inherited) -> LoadedRole:
             raise entry.error(
                 "differs from the play's: a play is done as one user.", "Write it at the play.", "become"
             )
-    role = Role(name, path, _vars(entry, path / "defaults"), {**written, **_vars(entry, path / "vars")})
-    _refuse_dependencies(entry, path)
+    role = Role(name, path, _vars(entry, path / "defaults"), _vars(entry, path / "vars"), written)
+    again = _read_meta(path)
     around = replace(around, role=role)
     return LoadedRole(
         role,
+        None if again else _use(path, entry.value),
         _tasks(entry, path / "tasks", around),
         _tasks(entry, path / "handlers", replace(around, handlers=True)),
     )
@@ -73,7 +78,7 @@ def _name_of(entry: Entry) -> str:
 def _find(entry: Entry, name: str, directory: Path) -> Path:
     """Beside the playbook in roles/, or beside the playbook."""
     candidates = (Path(name),) if Path(name).is_absolute() else (directory / "roles" / name, directory / name)
-    found = next((path for path in candidates if path.is_dir()), None)
+    found = next((path for path in candidates if is_dir(path)), None)
     if found is not None:
         return found
     folder = directory / "roles"
@@ -107,14 +112,24 @@ def read_vars_file(path: Path, language: Language) -> dict[str, Any]:
     return values
 
 
-def _refuse_dependencies(entry: Entry, path: Path) -> None:
+def _use(path: Path, written: Any) -> str:
+    """Ansible's rule: the same role with the same variables, conditions and tags has been carried out already."""
+    keys = written if isinstance(written, dict) else {}
+    return f"{path} {[keys.get(key) for key in ('vars', 'when', 'tags')]!r}"
+
+
+def _read_meta(path: Path) -> bool:
+    """May the role be carried out again, though it has been already (allow_duplicates)? Raises ConfigError for dependencies."""
     meta = _main(path / "meta")
     if meta is None:
-        return
+        return False
     document = load_document(meta)
-    if isinstance(document.value, dict) and document.value.get("dependencies"):
+    if not isinstance(document.value, dict):
+        return False
+    if document.value.get("dependencies"):
         raise document.error(
             ("dependencies",),
             "dependencies of a role are outside labctl's subset of Ansible.",
             "List the role before this one in the play.",
         )
+    return bool(document.value.get("allow_duplicates"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.load.paths import exists
 from orchestrator.model.playbook import Role
 
 
@@ -19,4 +20,4 @@ def candidates(kind: str, name: str, role: Role | None, directory: Path) -> tupl
 
 def find_file(kind: str, name: str, role: Role | None, directory: Path) -> Path | None:
     """The first that exists."""
-    return next((path for path in candidates(kind, name, role, directory) if path.exists()), None)
+    return next((path for path in candidates(kind, name, role, directory) if exists(path)), None)

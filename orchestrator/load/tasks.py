@@ -13,6 +13,7 @@ from orchestrator.load.document import Document, KeyPath, load_document
 from orchestrator.load.entry import Entry
 from orchestrator.load.language import Language, is_template
 from orchestrator.load.modules import short_name
+from orchestrator.load.paths import is_file
 from orchestrator.model.playbook import Loop, Role, Task, Written
 
 _MOST_NESTED = 20
@@ -42,6 +43,8 @@ KEYS = frozenset(
             "ignore_errors",
             "check_mode",
             "diff",
+            "throttle",
+            "timeout",
         ),
     )
 )
@@ -60,7 +63,6 @@ _REFUSED: Mapping[str, str] = {
     "retries": "Write the waiting as a shell loop with a deadline.",
     "async": "labctl waits for every task.",
     "poll": "labctl waits for every task.",
-    "throttle": "Use --forks.",
     "any_errors_fatal": "A failed host stops alone.",
     **{
         f"with_{kind}": "Use loop."
@@ -133,7 +135,7 @@ def _import(entry: Entry, key: str, inherited: Inherited) -> tuple[Task, ...]:
 
 def _imported_file(entry: Entry, key: str, name: str) -> Path:
     path = entry.document.path.parent / name
-    if not path.is_file():
+    if not is_file(path):
         raise entry.error(f"there is no file '{name}' beside this one.", f"Looked for: {path}.", key)
     return path
 
@@ -189,7 +191,27 @@ def _task(entry: Entry, inherited: Inherited) -> Task:
         ignore_errors=entry.flag("ignore_errors"),
         check_mode=entry.optional_flag("check_mode"),
         diff=entry.optional_flag("diff"),
+        throttle=_count(entry, "throttle", least=0) or 0,
+        timeout=_timeout(entry),
     )
+
+
+def _count(entry: Entry, key: str, least: int) -> int | None:
+    """A whole number that stands there as one; None where the key is missing."""
+    value = entry.value.get(key)
+    if key not in entry.value:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise entry.error(f"must be a whole number from {least} on, without a template.", None, key)
+    return value
+
+
+def _timeout(entry: Entry) -> Any:
+    value = entry.value.get("timeout")
+    if is_template(value):
+        entry.check_templates(value, "timeout")
+        return value
+    return _count(entry, "timeout", least=1)
 
 
 def _register(entry: Entry) -> str | None:

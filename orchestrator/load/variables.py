@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.load.document import Document, KeyPath, load_document
+from orchestrator.load.paths import exists
 from orchestrator.model.inventory import Origin
 
 EXTENSIONS = ("", ".yml", ".yaml", ".json")
@@ -66,7 +67,7 @@ def vars_files(folder: Path, name: str) -> Iterator[Path]:
         return
     for extension in EXTENSIONS:
         found = folder / f"{name}{extension}"
-        if found.exists():
+        if exists(found):
             yield from _files_in(found) if found.is_dir() else (found,)
             return
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from orchestrator.model.component import Handler
+if TYPE_CHECKING:  # all of its classes, for whoever only wants to know what a file is called
+    from orchestrator.model.component import Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class ImageSet:
     sha256: str
 
 
+ARTIFACTS = "artifacts.yaml"
+"""In the state folder: the vars file that a build leaves, which playbooks take by vars_files."""
 PREFIX = "/opt/labctl"
 """Where artifacts lie on a host: PREFIX/COMPONENT/KEY/, and the link PREFIX/COMPONENT/current to the one that is in use."""
 

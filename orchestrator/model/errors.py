@@ -41,6 +41,16 @@ class LabctlError(Exception):
         return f"{self.message} {self.hint}" if self.hint else self.message
 
 
+LONGEST = 1000
+"""A sentence with more characters quotes something that nobody reads to its end."""
+
+
+def one_line(text: str) -> str:
+    """What a file says, quoted, neither breaks the line nor speaks to the terminal nor fills it: control characters are escaped."""
+    short = text if len(text) <= LONGEST else f"{text[: LONGEST * 2 // 3]} ... {text[-LONGEST // 3 :]}"
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in short)
+
+
 class UsageError(LabctlError):
     exit_code = 2
 
@@ -60,7 +70,7 @@ class ConfigError(UsageError):
     ) -> None:
         where = ":".join(str(part) for part in (file, line, column) if part is not None)
         what = f"{key}: {message}" if key else message
-        super().__init__(f"{where}: {what}" if where else what, hint)
+        super().__init__(one_line(f"{where}: {what}" if where else what), hint)
         self.file, self.line, self.column, self.key = file, line, column, key
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.model.interval import Interval
+from orchestrator.model.ranking import Ranking
 from orchestrator.model.samples import HostRecord, TrialCount
 from orchestrator.model.stopping import StopReason
 from orchestrator.model.verdict import Verdict
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class CurveKnee:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """A combination against the baseline over ``machines``; ``reason`` says why there is no ratio.
+    """A combination against the baseline over ``machines``; ``reason`` says why there is no ratio, ``missing`` names machines without.
 
     ``prediction`` is for a machine that was not measured. ``deviation`` is s between machines (log scale), ``inconsistency`` I2,
     a share; ``range`` the least and the largest machine's ratio. All three describe, and nothing is claimed from them.
@@ -132,6 +133,27 @@ class Fleet:
     deviation: float | None = None
     inconsistency: float | None = None
     range: Interval | None = None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceSplit:
+    """Of one combination's values (log scale): variances between hosts, between runs of a host, and within a run.
+
+    None: not to be told apart (one host; one run a host, where what lies between runs is in what lies between hosts). ``zeroed``
+    are those that were estimated below 0 and set to 0. It describes, and nothing is claimed from it.
+    """
+
+    benchmark: str
+    metric: str
+    combination: str
+    hosts: int
+    runs: int
+    values: int
+    between_hosts: float | None
+    between_runs: float | None
+    within: float
+    zeroed: tuple[str, ...] = ()
 
 
 class Contaminant(StrEnum):
@@ -253,3 +275,5 @@ class Estimates:
     schema: int = SCHEMA
     knees: tuple[CurveKnee, ...] = ()
     stops: tuple[Stop, ...] = ()
+    rankings: tuple[Ranking, ...] = ()
+    variances: tuple[VarianceSplit, ...] = ()

@@ -47,7 +47,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group as written: its own hosts, children and variables, nothing inherited."""
+    """A group's own hosts, children and variables (those of its group_vars too); nothing is inherited."""
 
     name: str
     hosts: tuple[str, ...] = ()

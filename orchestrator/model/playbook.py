@@ -24,12 +24,16 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One use of a role. ``vars`` are those of its entry, overridden by those of its vars/main, as Ansible does."""
+    """One use of a role. ``given`` are the variables of its entry, which ``vars`` (those of its vars/main) override, as in Ansible.
+
+    ``vars`` and ``defaults`` are seen by the whole play, ``given`` by this use of the role alone.
+    """
 
     name: str
     path: Path
     defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
     vars: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    given: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Task:
 
     ``places`` has the origin of each key (``when``) and of each argument (``template.src``). Conditions are Jinja expressions or
     booleans; all must hold. ``tags`` is empty where there are none. ``check_mode`` and ``diff`` are None where the command line decides.
+    ``throttle`` is how many hosts may be at it at the same time, 0: all; ``timeout`` the seconds of each command, or a template.
     """
 
     name: str
@@ -70,6 +75,8 @@ class Task:
     ignore_errors: bool = False
     check_mode: bool | None = None
     diff: bool | None = None
+    throttle: int = 0
+    timeout: Any = None
 
     @property
     def title(self) -> str:

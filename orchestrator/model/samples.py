@@ -33,7 +33,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class TrialCount:
-    """How the trials of one combination in one benchmark on one host ended; ``reasons`` counts each reason's trials."""
+    """How the trials of one combination in one benchmark on one host ended.
+
+    ``reasons`` counts the failed trials by reason, ``lacks`` the unsupported ones.
+    """
 
     host: str
     benchmark: str
@@ -43,6 +46,7 @@ class TrialCount:
     unsupported: int
     leaks: int
     reasons: Mapping[str, int] = field(default_factory=dict)
+    lacks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

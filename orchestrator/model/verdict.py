@@ -46,7 +46,8 @@ class Evidence:
     """The numbers behind a verdict. Ratios: combination to baseline, above 1 is worse.
 
     ``units`` counts what was drawn: pairs on a host, machines in a fleet. ``p`` is adjusted by Holm over ``comparisons``.
-    ``margin`` is the practical margin, a share (0.05).
+    ``margin`` is the practical margin, a share (0.05). ``more`` is about how many units more would decide, None: not told.
+    ``missing`` names the run's machines that have no ratio.
     """
 
     units: int
@@ -57,6 +58,7 @@ class Evidence:
     comparisons: int
     margin: float
     more: int | None = None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from orchestrator.files import cache_folder, sha256_of, write_text
 from orchestrator.lab.files import locked
 from orchestrator.lab.system import System
 from orchestrator.load.component import FILE, choose, load_components, load_toolchain
-from orchestrator.model.artifact import Artifact
+from orchestrator.model.artifact import ARTIFACTS, Artifact
 from orchestrator.model.component import Component, Source, Toolchain
 from orchestrator.model.errors import BuildError, LabError, UsageError
 from orchestrator.pipeline.builders import Choice, builder_for
@@ -43,8 +43,6 @@ from orchestrator.pipeline.images import images, pin_images
 
 LOCK_SECONDS = 7200.0
 WAITING = "waiting: another labctl of yours is building"
-ARTIFACTS = "artifacts.yaml"
-"""In the state folder: what the build left, which playbooks take by vars_files."""
 IMAGES = "images"
 """What the container images are called among components."""
 LAB_RELEASE = "trixie"

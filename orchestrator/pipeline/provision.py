@@ -5,34 +5,35 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.build.artifacts import read_artifacts, write_artifacts
 from orchestrator.files import cache_folder
 from orchestrator.load.inventory import endpoint_of, load_inventory, select_hosts
 from orchestrator.load.language import Language
 from orchestrator.load.playbook import load_playbook
+from orchestrator.model.artifact import ARTIFACTS
 from orchestrator.model.endpoint import Endpoint
 from orchestrator.model.errors import ConfigError, LabctlError, UsageError
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.playbook import Play, Playbook
-from orchestrator.pipeline.build import ARTIFACTS, Asked, View, build
-from orchestrator.pipeline.images import images
 from orchestrator.provision.events import EventSink, HostReport
 from orchestrator.provision.host import Settings, provision_host, report_of_error
 from orchestrator.provision.retry import Failed
 from orchestrator.provision.selection import tags_of
 from orchestrator.ssh import connect, fan_out
 
+if TYPE_CHECKING:
+    from orchestrator.pipeline.build import Asked, View
+
 DEFAULT_PLAYBOOK = Path("playbooks/site.yaml")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `labctl provision` was asked for. ``artifacts``: what is built first, None: nothing is.
+    """What `labctl provision` was asked for. ``artifacts`` says what is built first, where the playbook wants it; None: nothing is.
 
     ``state`` is the folder for what labctl remembers (.labctl), ``cache`` for
     what it can make again."""
@@ -47,7 +48,7 @@ class Request:
     diff: bool = False
     forks: int = 64
     retry_failed: bool = False
-    artifacts: Asked | None = None
+    artifacts: Callable[[], Asked] | None = None
     state: Path = Path(".labctl")
     cache: Path = field(default_factory=cache_folder)
 
@@ -70,7 +71,14 @@ def provision(request: Request, sink: EventSink, view: View | None = None) -> Re
     Raises ConfigError, UsageError, BuildError before any host is reached.
     """
     began = time.monotonic()
-    _see_to_artifacts(request, view)
+    if _wants_artifacts(request):
+        # Whoever provisions from a playbook without artifacts need not wait until all that builds is imported.
+        from orchestrator.pipeline.artifacts import build_artifacts, demand_artifacts
+
+        if request.check:
+            demand_artifacts(request.state)
+        else:
+            build_artifacts(request.artifacts, view, request.state, request.cache)
     inventory = load_inventory(request.inventory, request.playbook.parent)
     language = Language()
     playbook = load_playbook(request.playbook, language)
@@ -85,7 +93,7 @@ def provision(request: Request, sink: EventSink, view: View | None = None) -> Re
     def work(host: Host) -> HostReport:
         start = time.monotonic()
         try:
-            with connect(_endpoint(host, inventory, plays[host.name])) as connection:
+            with connect(_endpoint(request, host, inventory, plays[host.name])) as connection:
                 return provision_host(connection, host, plays[host.name], settings, sink, began=start)
         except LabctlError as error:
             return report_of_error(host.name, error, time.monotonic() - start)
@@ -97,30 +105,12 @@ def provision(request: Request, sink: EventSink, view: View | None = None) -> Re
     return recap
 
 
-def _see_to_artifacts(request: Request, view: View | None) -> None:
-    """Build what a playbook installs that takes it from the vars file of builds; a prediction builds nothing.
-
-    Raises ConfigError: a prediction, and nothing was built yet; and as `build`.
-    """
-    if not _wants_artifacts(request.playbook) or "labctl_artifacts" in request.extra_vars:
-        return
-    path = request.state / ARTIFACTS
-    if request.artifacts is None or view is None:
-        if not path.is_file():
-            write_artifacts(path, images(request.cache))
-    elif not request.check:
-        build(request.artifacts, view)
-    elif not read_artifacts(path).get("components"):
-        raise ConfigError(
-            "nothing was built yet, so that nothing can be predicted.",
-            file=path,
-            hint="Run `labctl build` first.",
-        )
-
-
-def _wants_artifacts(playbook: Path) -> bool:
-    """Whether it names the vars file; one that cannot be read is refused later, with its reason."""
-    return playbook.is_file() and ARTIFACTS in playbook.read_text(encoding="utf-8", errors="replace")
+def _wants_artifacts(request: Request) -> bool:
+    """Whether the playbook names the vars file of builds; one that cannot be read is refused later, with its reason."""
+    playbook = request.playbook
+    if "labctl_artifacts" in request.extra_vars or not playbook.is_file():
+        return False
+    return ARTIFACTS in playbook.read_text(encoding="utf-8", errors="replace")
 
 
 def _hosts(request: Request, inventory: Inventory, failed: Failed) -> tuple[Host, ...]:
@@ -165,9 +155,12 @@ def _members(play: Play, inventory: Inventory) -> frozenset[str]:
         ) from error
 
 
-def _endpoint(host: Host, inventory: Inventory, plays: Sequence[Play]) -> Endpoint:
-    """All of a host's plays go over one channel, as one user. Raises ConfigError where they want different ones."""
-    endpoint = endpoint_of(host, inventory)
+def _endpoint(request: Request, host: Host, inventory: Inventory, plays: Sequence[Play]) -> Endpoint:
+    """All of a host's plays go over one channel, as one user. Raises ConfigError where they want different ones.
+
+    Extra variables win over the inventory's, those of the connection too.
+    """
+    endpoint = endpoint_of(replace(host, vars={**host.vars, **request.extra_vars}), inventory)
     if endpoint.become or not any(play.become for play in plays):
         return endpoint
     other = next((play for play in plays if not play.become), None)

@@ -12,15 +12,19 @@ from orchestrator.model.errors import ResultError
 from orchestrator.model.estimates import Estimates, Stop
 from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import Series
+from orchestrator.pipeline.fleet import conclude
 from orchestrator.report.html import render_html
-from orchestrator.report.svg import Paint, render
+from orchestrator.report.svg import Paint, here
 from orchestrator.report.view import Report
 from orchestrator.results import estimates as store
 from orchestrator.results.analysis import Merged, estimate
+from orchestrator.results.choices import rows
 from orchestrator.results.files import write_text
+from orchestrator.results.identity import read_identities
 from orchestrator.results.joining import Joined, join, remarks
 from orchestrator.results.merge import SAMPLES, Part, Told, merge
 from orchestrator.results.provenance import with_provenance
+from orchestrator.results.rows import Digested
 from orchestrator.results.stops import read_standings, stops
 from orchestrator.results.store import RunFolder
 from orchestrator.results.table import read_counts, read_series
@@ -49,12 +53,15 @@ def digest_joined(folders: Sequence[Path]) -> Path:
     Nothing is done where it is there already, of these journals.
     """
     specs = {folder: RunFolder(folder).read_spec() for folder in folders}
-    joined = join(list(specs.values()))
+    joined = join(
+        list(specs.values()), {spec.id: read_identities(each, spec) for each, spec in specs.items()}
+    )
     folder = folders[0].parent / JOINED / joined.spec.id
-    if _is_current(folder, folders):
+    run = RunFolder(folder)
+    # The names follow from the journals too, but by rules that another labctl may not have had.
+    if _is_current(folder, folders) and _named(run.read_spec()) == _named(joined.spec):
         return folder
     _make(folder)
-    run = RunFolder(folder)
     run.write_spec(joined.spec)
     sources = store.fingerprint(folder, folders)
     told = merge(
@@ -70,6 +77,8 @@ def result_folder(folders: Sequence[Path]) -> Path:
     One run's are in its folder, several runs' in one of their own. Raises ResultError, UsageError.
     """
     parts = sorted(set(folders), key=lambda folder: folder.name)
+    for part in parts:
+        conclude(RunFolder(part))
     if len(parts) > 1:
         return digest_joined(parts)
     if not _is_current(parts[0]):
@@ -77,9 +86,20 @@ def result_folder(folders: Sequence[Path]) -> Path:
     return parts[0]
 
 
+def is_digested(folder: Path) -> bool:
+    """Whether the run's results are there, and of the journals that are."""
+    return _is_current(folder)
+
+
 def digested(*folders: Path) -> Estimates:
     """The estimates of the run, or of several runs joined. Raises ResultError, UsageError."""
     return store.load(result_folder(folders))
+
+
+def exportable(*folders: Path) -> Digested:
+    """What other programs are given of the run, or of several runs joined. Raises ResultError, UsageError."""
+    folder = result_folder(folders)
+    return Digested(folder, RunFolder(folder).read_spec(), store.load(folder))
 
 
 def report(*folders: Path) -> Report:
@@ -87,10 +107,11 @@ def report(*folders: Path) -> Report:
     folder = result_folder(folders)  # first: it notes in run.json what the hosts ran
     estimates = store.load(folder)
     spec = RunFolder(folder).read_spec()
-    return Report(spec, estimates, read_series(folder), catalogue(spec))
+    series = read_series(folder)
+    return Report(spec, estimates, series, catalogue(spec), rows(spec, estimates, series))
 
 
-def write_html(report: Report, path: Path, paint: Paint = render) -> Path:
+def write_html(report: Report, path: Path, paint: Paint = here) -> Path:
     """Draw the report and write it whole. Raises ResultError."""
     write_text(path, render_html(report, paint))
     return path
@@ -127,7 +148,8 @@ def _estimate(
     series, benchmarks = read_series(run.path), catalogue(known)
     merged = Merged(series, counts, told.hosts, sources, told.blocks, asked)
     made = replace(estimate(known, merged, benchmarks), stops=_stops(run.path, known, series, benchmarks))
-    store.save(run.path, replace(made, notices=(*remarks(specs), *made.notices)) if specs else made)
+    beside = (*remarks(specs), *joined.notices) if joined else ()
+    store.save(run.path, replace(made, notices=(*beside, *made.notices)))
 
 
 def _stops(
@@ -143,6 +165,10 @@ def _is_current(folder: Path, parts: Sequence[Path] = ()) -> bool:
     known = store.sources(folder)
     fresh = store.fingerprint(folder, parts)
     return known is not None and known == fresh and (folder / SAMPLES).exists()
+
+
+def _named(spec: RunSpec) -> list[tuple[str, str]]:
+    return [(host.name, host.machine) for host in spec.hosts]
 
 
 def _make(folder: Path) -> None:

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.load.become import OF_THIS_CALL
 from orchestrator.load.inventory import load_inventory, select_hosts
 from orchestrator.load.suite import find_suite, list_suites, load_suite
 from orchestrator.model.errors import RunError, UsageError
@@ -157,6 +158,7 @@ def fetch_run(folder: RunFolder) -> Results[int]:
     Raises RunError (a conductor owns the run), ResultError.
     """
     from orchestrator.pipeline.agents import Agents
+    from orchestrator.pipeline.fleet import conclude
     from orchestrator.pipeline.report import digest
 
     with owning(folder.lock, patience=0.2) as mine:
@@ -167,6 +169,7 @@ def fetch_run(folder: RunFolder) -> Results[int]:
             raise RunError(f"The run {folder.id} was imported: there is no host to fetch it from.")
         pulled = Agents(load_inventory(Path(spec.inventory)), spec).fetch(folder.journal)
         digest(folder.path)
+    conclude(folder)
     return pulled
 
 
@@ -177,7 +180,8 @@ def ended(folder: RunFolder) -> RunState | None:
 
 
 def _launch(folder: RunFolder) -> None:
-    start_detached(["conduct", str(folder.path.absolute())], folder.lock, folder.log)
+    arguments = ["conduct", str(folder.path.absolute())]
+    start_detached(arguments, folder.lock, folder.log, secret=OF_THIS_CALL.given)
 
 
 def _check_sockets(suite: Suite, hosts: Sequence[Host]) -> None:

@@ -15,10 +15,14 @@ from orchestrator.model.errors import ConnectionLost, ConnectionTimeout, HostErr
 from orchestrator.provision.files import BlobSource, chunks_of
 from remote_agent.contract.bootstrap import COMMAND, MISSING, TOO_OLD, payload, program
 from remote_agent.contract.steps import Outcome, Step
-from remote_agent.contract.wire import WireError, read_frame, read_hello, write_blob, write_frame
+from remote_agent.contract.wire import WireError, read_data, read_frame, read_hello, write_blob, write_frame
 
 END_SECONDS = 10.0
 BROKEN_SECONDS = 2.0
+
+
+class PythonMissing(HostError):
+    """What everything else needs is not there yet."""
 
 
 class Stream(Protocol):
@@ -78,8 +82,14 @@ class Channel:
     def send(self, step: Step) -> None:
         self._write({"type": "step", "step": step.to_json()})
 
-    def outcome(self, blobs: BlobSource, progress: Callable[[int, str], None]) -> Outcome:
-        """The next outcome. On the way the host gets the blobs that it lacks; ``progress`` gets a step's id and a message."""
+    def outcome(
+        self,
+        blobs: BlobSource,
+        progress: Callable[[int, str], None],
+        take: Callable[[bytes], None] = lambda data: None,
+    ) -> Outcome:
+        """The next outcome. On the way the host gets the blobs that it lacks; ``progress`` gets a step's id and a message,
+        ``take`` the parts of the file that the step brings back."""
         while True:
             frame = self._read()
             if frame["type"] == "outcome":
@@ -88,6 +98,8 @@ class Channel:
                 self._supply(str(frame["sha256"]), blobs)
             elif frame["type"] == "progress":
                 progress(int(frame["step"]), str(frame["message"]))
+            elif frame["type"] == "data":
+                take(self._data(int(frame["size"])))
             else:
                 raise self._broken(f"an unknown frame '{frame['type']}' came")
 
@@ -139,6 +151,12 @@ class Channel:
             raise self._broken("the runner ended before it had done everything")
         return frame
 
+    def _data(self, size: int) -> bytes:
+        try:
+            return read_data(self._stdout, size)
+        except WireError as error:
+            raise self._broken(str(error)) from error
+
     def _broken(self, what: str) -> HostError | ConnectionLost:
         try:
             status: int | None = self._stream.wait(BROKEN_SECONDS)
@@ -146,7 +164,9 @@ class Channel:
             status = None
         said = self._stream.stderr_tail(5).strip()
         line = said.splitlines()[-1].removeprefix("labctl: ") if said else ""
-        if status in (MISSING, TOO_OLD) and line:
+        if status == MISSING and line:
+            return PythonMissing(self.host, line)
+        if status == TOO_OLD and line:
             return HostError(self.host, line)
         return HostError(
             self.host,

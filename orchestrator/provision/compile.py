@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
-from orchestrator.load.arguments import read_template
+from orchestrator.load.arguments import BLOCKS, read_template
 from orchestrator.load.language import Language, TemplateFailed
 from orchestrator.load.modules import MODULES
 from orchestrator.load.search import candidates, find_file
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.playbook import Loop, Task, Written
+from orchestrator.provision.fetched import DestinationProblem, fetch_arguments
 from orchestrator.provision.files import Blobs
 from orchestrator.provision.local import carry_out
 from orchestrator.provision.scope import OMIT, Pending, Scope, ValueProblem
+from orchestrator.provision.throttles import Throttles
 from remote_agent.contract.steps import BlobRef, Step
 
 _SKIPPED = {"changed": False, "failed": False, "skipped": True, "skip_reason": "Conditional result was False"}
@@ -28,13 +31,14 @@ _SKIPPED = {"changed": False, "failed": False, "skipped": True, "skip_reason": "
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line decides. ``directory`` is the playbook's; ``files`` and ``language`` are shared by all hosts."""
+    """What the command line decides. ``directory`` is the playbook's; ``files``, ``language`` and ``throttles`` are shared by all hosts."""
 
     language: Language
     files: Blobs
     directory: Path
     check: bool = False
     diff: bool = False
+    throttles: Throttles = field(default_factory=Throttles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,14 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """``facts`` is what set_fact sets; ``notify`` has its templates rendered."""
+    """``facts`` is what set_fact sets; ``notify`` has its templates rendered. ``looped``: its units are a loop's items."""
 
     task: Task
     name: str
     units: tuple[Unit, ...]
     notify: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    looped: bool = False
 
     @property
     def local(self) -> bool:
@@ -71,13 +76,32 @@ def compile_task(task: Task, scope: Scope, options: Options, first_id: int) -> C
     """
     facts: dict[str, Any] = {}
     units: list[Unit] = []
-    for number, (item, label) in enumerate(_items(task, scope)):
+    try:
+        items = _items(task, scope)
+    except _LoopUnknown as problem:
+        skipped = _skipped_anyway(task, scope)
+        if skipped is None:
+            raise ValueProblem(str(problem)) from problem
+        return Compiled(task, _name(task, scope), (skipped,), ())
+    for number, (item, label) in enumerate(items):
         seen = scope.with_layer({**facts, **item}) if item or facts else scope
-        unit = _unit(task, seen, options, first_id + number, item, label)
+        unit = _item_unit(task, seen, options, first_id + number, item, label)
         units.append(unit)
         facts.update((unit.result or {}).get("ansible_facts", {}))
     notify = tuple(_rendered(scope, name, task, "notify") for name in task.notify)
-    return Compiled(task, _name(task, scope), tuple(units), notify, facts)
+    return Compiled(task, _name(task, scope), tuple(units), notify, facts, task.loop is not None)
+
+
+def _item_unit(
+    task: Task, scope: Scope, options: Options, number: int, item: Mapping[str, Any], label: str | None
+) -> Unit:
+    """As `_unit`; a value of one item that cannot be had is that item's failure, and the others are carried out."""
+    try:
+        return _unit(task, scope, options, number, item, label)
+    except ValueProblem as problem:
+        if task.loop is None:
+            raise
+        return Unit(scope, result=problem_of(task, str(problem)), item=item, label=label)
 
 
 def problem_of(task: Task, message: str) -> dict[str, Any]:
@@ -103,7 +127,10 @@ def _items(task: Task, scope: Scope) -> list[tuple[dict[str, Any], str | None]]:
     loop = task.loop
     if loop is None:
         return [({}, None)]
-    items = _rendered(scope, loop.items.value, task, "loop")
+    try:
+        items = _rendered(scope, loop.items.value, task, "loop")
+    except ValueProblem as problem:
+        raise _LoopUnknown(str(problem)) from problem
     if not isinstance(items, list | tuple):
         raise ValueProblem(f"the loop is over {type(items).__name__}, and needs a list.", loop.items, "loop")
     entries: list[tuple[dict[str, Any], str | None]] = []
@@ -115,6 +142,18 @@ def _items(task: Task, scope: Scope) -> list[tuple[dict[str, Any], str | None]]:
         }
         entries.append((names, _label(loop, scope.with_layer(names), item, task)))
     return entries
+
+
+class _LoopUnknown(Exception):
+    """What the loop is over cannot be had. That is no failure where a condition says that the task is left out."""
+
+
+def _skipped_anyway(task: Task, scope: Scope) -> Unit | None:
+    try:
+        holds, unmet = scope.holds(task.when, "when")
+    except ValueProblem:
+        return None
+    return None if holds else Unit(scope, result={**_SKIPPED, "false_condition": unmet})
 
 
 def _label(loop: Loop, scope: Scope, item: Any, task: Task) -> str:
@@ -146,8 +185,20 @@ def _unit(
             name: str(_rendered(scope, value, task, "environment"))
             for name, value in task.environment.items()
         },
+        **_limit(task, scope),
     )
     return Unit(scope, step=step, item=item, label=label)
+
+
+def _limit(task: Task, scope: Scope) -> dict[str, float]:
+    """The step's ``timeout``, where the task says one."""
+    if task.timeout is None:
+        return {}
+    seconds = str(_rendered(scope, task.timeout, task, "timeout")).strip()
+    if not seconds.isdecimal() or int(seconds) < 1:
+        problem = f"must be a number of seconds above 0, not {seconds!r}."
+        raise ValueProblem(problem, Written(None, task.place("timeout")), "timeout")
+    return {"timeout": float(seconds)}
 
 
 def _arguments(task: Task, scope: Scope, options: Options | None = None) -> dict[str, Any]:
@@ -168,14 +219,27 @@ def _arguments(task: Task, scope: Scope, options: Options | None = None) -> dict
         return args
     if task.module == "template":
         return _template(task, scope, args, options)
+    if task.module == "fetch":
+        return _fetched(task, scope, args, options)
     return _with_blob(task, args, options) if task.module in ("copy", "unarchive") else args
+
+
+def _fetched(task: Task, scope: Scope, args: dict[str, Any], options: Options) -> dict[str, Any]:
+    place = Written(None, task.place("fetch.dest"))
+    try:
+        return fetch_arguments(args, str(scope.evaluate("inventory_hostname")), options.directory)
+    except DestinationProblem as error:
+        raise ValueProblem(str(error), place, "fetch.dest") from error
+    except OSError as error:
+        raise ValueProblem(f"{error.filename}: {error.strerror}.", place, "fetch.dest") from error
 
 
 def _template(task: Task, scope: Scope, args: dict[str, Any], options: Options) -> dict[str, Any]:
     path = _file(task, "templates", str(args.pop("src")), options)
-    lstrip = str(args.pop("lstrip_blocks", False)).lower() in ("true", "yes")
+    blocks = {name: args.pop(name) for name in BLOCKS if name in args}
+    args = _preserved(args, path)
     try:
-        compiled = read_template(path, options.language, lstrip)
+        compiled = read_template(path, options.language, blocks)
         content = scope.render_file(compiled)
     except TemplateFailed as error:
         raise ValueProblem(
@@ -183,7 +247,7 @@ def _template(task: Task, scope: Scope, args: dict[str, Any], options: Options) 
         ) from error
     except ConfigError as error:
         raise ValueProblem(error.message) from error
-    return {**args, "content": content, "_original_basename": path.name.removesuffix(".j2")}
+    return {**args, "content": content, "_original_basename": path.name}
 
 
 def _with_blob(task: Task, args: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -202,7 +266,12 @@ def _with_blob(task: Task, args: dict[str, Any], options: Options) -> dict[str, 
             f"{path} cannot be read: {error.strerror}.", Written(None, task.place(key)), key
         ) from error
     name = {"_original_basename": path.name} if task.module == "copy" else {}
-    return {**args, "src": ref.to_json(), **name}
+    return {**_preserved(args, path), "src": ref.to_json(), **name}
+
+
+def _preserved(args: dict[str, Any], path: Path) -> dict[str, Any]:
+    """``mode: preserve`` means that of the controller's file."""
+    return {**args, "mode": f"{S_IMODE(path.stat().st_mode):04o}"} if args.get("mode") == "preserve" else args
 
 
 def _file(task: Task, folder: str, src: str, options: Options) -> Path:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One host's way through its plays: compile a task, send its steps ahead, wait only where something depends on an answer.
 
-What waits: a task that looks at a result which is still on its way (Pending), handlers (they need to know what changed), a loop or a
-failed_when (the controller judges whether to go on), a name that is registered again. Everything else is in flight at the same time.
+What waits: a task that looks at a result which is still on its way (Pending), handlers (they need to know what changed), a loop, a
+failed_when or a fetch (the controller judges whether to go on), a name that is registered again, a throttled task. Everything else is
+in flight at the same time.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from orchestrator.model.playbook import Play, Task
 from orchestrator.provision.channel import Channel
 from orchestrator.provision.compile import Compiled, Options, Unit, compile_task, problem_of
 from orchestrator.provision.events import TAIL_LINES, Event, Kind
+from orchestrator.provision.fetched import Incoming
 from orchestrator.provision.judge import aggregated, judged, result_of, status_of
 from orchestrator.provision.scope import PENDING, Pending, PlayVariables, Scope, ValueProblem, Variables
-from remote_agent.contract.steps import Outcome, Status
+from orchestrator.provision.selection import Tags
+from remote_agent.contract.steps import UNFORESEEN, Outcome, Status
 
 WITHHELD = "The task failed; what it said is withheld (no_log)."
 _IDS_A_TASK = 1_000_000
@@ -91,19 +94,20 @@ class HostRun:
         self._number = 0
         self._notified: set[int] = set()
 
-    def run(
-        self, play: Play, vars_files: Sequence[Mapping[str, Any]], chosen: Callable[[Task], bool]
-    ) -> None:
-        """One play: its sections, the handlers after each. ``chosen`` says which tasks the tags select."""
+    def run(self, play: Play, vars_files: Sequence[Mapping[str, Any]], tags: Tags) -> None:
+        """One play: its sections, the handlers after each. ``tags`` select the tasks."""
         self._play, self._scopes = play, self._variables.for_play(play, vars_files)
         self._options = replace(self._options, directory=play.directory)
         self._emit(Event(Kind.PLAY, self._channel.host, play=play.name))
         for section in play.sections:
             for task in section:
-                if chosen(task):
+                if tags.select(task):
                     self._number += 1
                     self._task(task)
-            self._flush_handlers()
+            if tags.flush:
+                self._flush_handlers()
+        self._drain()
+        self._notified.clear()
 
     def _task(self, task: Task) -> None:
         if task.register in self._variables.live:
@@ -113,15 +117,10 @@ class HostRun:
             self._drain()  # what was sent before comes first, and may fail itself
         if compiled.facts.keys() & self._variables.live.keys():
             self._drain()  # what is under way is judged by the old value
-        entry = _InFlight(compiled, self._number)
-        for unit in compiled.units:
-            if unit.step is not None:
-                self._channel.send(unit.step)
-        self._expect(entry)
-        self._queue.append(entry)
+        self._begin(_InFlight(compiled, self._number))
         while self._queue and self._queue[0].compiled.local:
             self._advance()
-        if task.loop is not None or task.failed_when is not None:
+        if task.loop is not None or task.failed_when is not None or task.module == "fetch":
             self._drain()
         if (
             task.module == "meta"
@@ -129,6 +128,24 @@ class HostRun:
             and not (compiled.units[0].result or {}).get("skipped")
         ):
             self._flush_handlers()
+
+    def _begin(self, entry: _InFlight) -> None:
+        """Send the task's steps; where it is throttled, as soon as it is this host's turn, and wait for their end."""
+        task = entry.compiled.task
+        if not task.throttle or entry.compiled.local:
+            self._send(entry)
+            return
+        self._drain()
+        with self._options.throttles.turn(task):
+            self._send(entry)
+            self._drain()
+
+    def _send(self, entry: _InFlight) -> None:
+        for unit in entry.compiled.units:
+            if unit.step is not None:
+                self._channel.send(unit.step)
+        self._expect(entry)
+        self._queue.append(entry)
 
     def _compiled(self, task: Task) -> Compiled:
         """Compile; where a result is missing, take outcomes until it is there, and compile again."""
@@ -139,7 +156,8 @@ class HostRun:
             except Pending as pending:
                 self._wait_for(pending.name)
             except ValueProblem as problem:
-                return Compiled(task, task.title, (_failed(task, scope, str(problem)),), ())
+                unit = _failed(task, scope, str(problem))
+                return Compiled(task, task.title, (unit,), ())
 
     def _expect(self, entry: _InFlight) -> None:
         """Make known at once what is known: facts that were set, a result that needs no host; else that it will come."""
@@ -170,18 +188,25 @@ class HostRun:
             entry.seconds += outcome.seconds
             if outcome.diff:
                 entry.diffs.append(outcome.diff)
-            if task.loop is not None:
+            if entry.compiled.looped:
                 self._tell(entry, Kind.ITEM, result, unit, outcome)
         self._settle(entry)
 
     def _outcome(self, entry: _InFlight, unit: Unit) -> Outcome:
         if unit.step is None:
             return Outcome(-1, Status.OK)
-        return self._channel.outcome(self._options.files, lambda _, message: self._progress(entry, message))
+        if unit.step.module == "fetch":
+            with Incoming(unit.step.args) as incoming:
+                return incoming.settle(self._answer(entry, take=incoming.take), unit.step.check)
+        return self._answer(entry)
+
+    def _answer(self, entry: _InFlight, **brought: Callable[[bytes], None]) -> Outcome:
+        files = self._options.files
+        return self._channel.outcome(files, lambda _, message: self._progress(entry, message), **brought)
 
     def _settle(self, entry: _InFlight) -> None:
         task, units = entry.compiled.task, entry.compiled.units
-        result = entry.results[0] if task.loop is None else aggregated(units, entry.results)
+        result = aggregated(units, entry.results) if entry.compiled.looped else entry.results[0]
         status = status_of(result)
         ignored = status is Status.FAILED and task.ignore_errors
         if task.register is not None:
@@ -197,21 +222,21 @@ class HostRun:
         for name in compiled.notify:
             found = _answering(self._play.handlers, name)
             if not found:
-                raise HostStopped(
-                    f"{compiled.name}: there is no handler '{name}' in the play '{self._play.name}'."
-                )
+                handler = "such handler as it notifies" if compiled.task.no_log else f"handler '{name}'"
+                raise HostStopped(f"{compiled.name}: there is no {handler} in the play '{self._play.name}'.")
             self._notified |= found
 
     def _flush_handlers(self) -> None:
-        """Each handler that was notified, once, in the order in which handlers are defined."""
+        """Each handler that was notified, once, in the order in which handlers are defined.
+
+        One that a handler notifies is carried out in its turn; if its turn is over, when handlers are flushed the next time.
+        """
         self._drain()
-        done: set[int] = set()
-        while waiting := self._notified - done:
-            number = min(waiting)
-            done.add(number)
-            self._task(self._play.handlers[number])
-            self._drain()
-        self._notified.clear()
+        for number, handler in enumerate(self._play.handlers):
+            if number in self._notified:
+                self._notified.discard(number)
+                self._task(handler)
+                self._drain()
 
     def _progress(self, entry: _InFlight, message: str) -> None:
         if not entry.compiled.task.no_log:
@@ -234,10 +259,10 @@ class HostRun:
                 status=status,
                 ignored=status is Status.FAILED and task.ignore_errors,
                 label=unit.label if unit else None,
-                items=len(entry.results) if task.loop is not None and unit is None else 0,
+                items=len(entry.results) if entry.compiled.looped and unit is None else 0,
                 msg=self._message(task, result),
                 detail=_detail(task, result),
-                diff=None if task.no_log or (task.loop is not None and unit is None) else diff,
+                diff=None if task.no_log or (entry.compiled.looped and unit is None) else diff,
                 seconds=outcome.seconds if outcome else entry.seconds,
             )
         self._emit(event)
@@ -257,7 +282,8 @@ class HostRun:
 
     def _message(self, task: Task, result: Mapping[str, Any]) -> str:
         if task.no_log:
-            return WITHHELD if result.get("failed") else ""
+            # That a command would have run is no secret.
+            return WITHHELD if result.get("failed") else UNFORESEEN if result.get("msg") == UNFORESEEN else ""
         if task.loop is not None and result.get("failed") and "results" in result:
             first = next(entry for entry in result["results"] if entry.get("failed"))
             return str(first.get("msg", result["msg"]))
@@ -269,9 +295,14 @@ class HostRun:
 
 
 def _answering(handlers: Sequence[Task], name: str) -> set[int]:
-    """Handlers that listen to ``name``, and of those that are called so the last, as in Ansible."""
+    """Handlers that are called ``name`` or listen to it; of those of one name the last, as in Ansible."""
     called = [number for number, handler in enumerate(handlers) if name in (handler.name, handler.title)]
-    return {*called[-1:], *(number for number, handler in enumerate(handlers) if name in handler.listen)}
+    listening = {
+        handler.name if "name" in handler.places else number: number
+        for number, handler in enumerate(handlers)
+        if name in handler.listen
+    }
+    return {*called[-1:], *listening.values()}
 
 
 def _failed(task: Task, scope: Scope, message: str) -> Unit:

@@ -5,22 +5,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.load.language import Language, TemplateFailed
 from orchestrator.load.roles import read_vars_file
 from orchestrator.model.errors import ConfigError, LabctlError, UnreachableError
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.playbook import Play, Written
-from orchestrator.provision.channel import Channel, Connection
+from orchestrator.provision import channel, python
+from orchestrator.provision.channel import Channel, PythonMissing
 from orchestrator.provision.compile import Options
 from orchestrator.provision.engine import Counts, HostRun, HostStopped
 from orchestrator.provision.events import Event, EventSink, HostReport, Kind
 from orchestrator.provision.files import Blobs
+from orchestrator.provision.python import install_python
 from orchestrator.provision.scope import Variables
 from orchestrator.provision.selection import Tags
+from orchestrator.provision.throttles import Throttles
+from remote_agent.contract.steps import Status
+
+
+class Connection(channel.Connection, python.Connection, Protocol):
+    """What is needed of a connection to a host (orchestrator.ssh.Connection)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,7 @@ class Settings:
     tags: Tags = field(default_factory=Tags)
     check: bool = False
     diff: bool = False
+    throttles: Throttles = field(default_factory=Throttles)
 
 
 def provision_host(
@@ -52,19 +62,26 @@ def provision_host(
     start = clock() if began is None else began
     counts, error = Counts(), None
     try:
-        with Channel(connection) as channel:
-            facts = channel.facts()
+        with ExitStack() as stack:
+            runner, facts = _first_facts(connection, settings, sink, stack)
             sink.emit(Event(Kind.CONNECTED, host.name, seconds=clock() - start))
             variables = Variables(
                 settings.language, settings.inventory, host, settings.extra, facts, settings.check
             )
-            options = Options(settings.language, settings.files, Path(), settings.check, settings.diff)
+            options = Options(
+                settings.language,
+                settings.files,
+                Path(),
+                settings.check,
+                settings.diff,
+                settings.throttles,
+            )
             total = sum(settings.tags.select(task) for play in plays for task in play.tasks)
-            run = HostRun(channel, variables, options, sink.emit, total)
+            run = HostRun(runner, variables, options, sink.emit, total)
             counts = run.counts
             for play in plays:
-                run.run(play, _vars_files(play, variables, settings.language), settings.tags.select)
-            channel.end()
+                run.run(play, _vars_files(play, variables, settings.language), settings.tags)
+            runner.end()
     except HostStopped as stopped:
         report = report_of(host.name, counts, clock() - start, stopped.message, failed=1)
         sink.emit(_ended(report))
@@ -78,6 +95,25 @@ def provision_host(
     )
     sink.emit(_ended(report))
     return report
+
+
+def _first_facts(
+    connection: Connection, settings: Settings, sink: EventSink, stack: ExitStack
+) -> tuple[Channel, dict[str, Any]]:
+    """The channel, and what the host says of itself; python3 is installed first where it is missing (a prediction does not)."""
+    try:
+        runner = stack.enter_context(Channel(connection))
+        return runner, runner.facts()
+    except PythonMissing:
+        if settings.check:
+            raise
+    host = str(connection.endpoint.host)
+    told = "python3 is missing here: installing it first (apt-get install python3)"
+    sink.emit(Event(Kind.PROGRESS, host, task="Install python3", msg=told))
+    install_python(connection)
+    sink.emit(Event(Kind.RESULT, host, task="Install python3", module="raw", status=Status.CHANGED, msg=told))
+    runner = stack.enter_context(Channel(connection))
+    return runner, runner.facts()
 
 
 def report_of(

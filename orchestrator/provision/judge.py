@@ -60,12 +60,11 @@ def aggregated(units: Sequence[Unit], results: Sequence[Mapping[str, Any]]) -> R
     joined: Result = {
         "results": entries,
         "changed": any(result.get("changed") for result in results),
-        "failed": any(result.get("failed") for result in results),
+        "skipped": all(result.get("skipped") for result in results),
         "msg": "All items completed",
     }
-    if all(result.get("skipped") for result in results):
-        joined["skipped"] = True
+    if joined["skipped"]:
         joined["msg"] = "All items skipped" if results else "No items in the list"
-    if joined["failed"]:
-        joined["msg"] = "One or more items failed"
+    if any(result.get("failed") for result in results):
+        joined |= {"failed": True, "msg": "One or more items failed"}
     return joined

@@ -53,6 +53,8 @@ def _rendered(scope: Scope, message: Any, default: str) -> str:
 
 
 def _debug(task: Task, scope: Scope, arguments: Arguments) -> Result:
+    if int(task.args.get("verbosity", 0)) > 0:
+        return {"changed": False, "skipped": True, "skipped_reason": "Verbosity threshold not met."}
     if "var" not in task.args:
         return _result(msg=arguments(task, scope).get("msg", "Hello world!"))
     name = str(task.args["var"])

@@ -237,7 +237,8 @@ class PlayVariables:
             own, defaults = ([Layer(task.vars)] if task else []), self.defaults
         else:
             role = task.role
-            own = [Layer(task.vars), Layer(_role_names(role), templates=False), Layer(role.vars)]
+            names = Layer(_role_names(role), templates=False)
+            own = [Layer(task.vars), names, Layer({**role.given, **role.vars})]
             defaults = (Layer(role.defaults), *self.defaults)
         return Scope(self.language, (*self.above, *own, *self.middle, *defaults))
 
@@ -247,7 +248,5 @@ def _role_names(role: Role) -> dict[str, Any]:
 
 
 def _kind(value: Any) -> str:
-    if value is None:
-        return "no value"
-    text = repr(value)
-    return f"the {type(value).__name__} {text if len(text) <= 40 else text[:40] + '...'}"
+    """What sort of thing it is, and not which: it may be what a task with no_log has found out."""
+    return "no value" if value is None else f"a value of type {type(value).__name__}"

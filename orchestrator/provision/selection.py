@@ -21,6 +21,11 @@ class Tags:
     only: frozenset[str] = frozenset(("all",))
     skip: frozenset[str] = frozenset()
 
+    @property
+    def flush(self) -> bool:
+        """Do handlers run at a section's end? What runs them has the tag always, as in Ansible."""
+        return "always" not in self.skip
+
     def select(self, task: Task) -> bool:
         tags = task.tags or _UNTAGGED
         return self._wanted(tags) and not self._skipped(tags)

@@ -1,20 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""report.html: one file, no network, no script needed."""
+"""report.html: one file, no network, and no script needed: it has one that changes what the matrix shows."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from orchestrator.model.choices import STATISTICS
+from orchestrator.model.ranking import RankKind
 from orchestrator.model.verdict import VerdictKind
 from orchestrator.report import numbers
+from orchestrator.report.headlines import FEW, headlines, said, summary
+from orchestrator.report.hosts import binaries_table, host_table, provenance_table
+from orchestrator.report.matrix import matrices, numbers_for_script
 from orchestrator.report.page import facts_table, overview, section
-from orchestrator.report.svg import Paint, render
-from orchestrator.report.tables import binaries_table, contaminated_table, host_table, provenance_table
+from orchestrator.report.ranks import leaders, ranks_table
+from orchestrator.report.svg import Paint, here
+from orchestrator.report.tables import contaminated_table
+from orchestrator.report.together import Views
+from orchestrator.report.topics import topics
 from orchestrator.report.view import Report
+from orchestrator.report.warned import by_message
 
 MARKS = {
     VerdictKind.CONFLICT: "disagreement",
@@ -26,11 +36,13 @@ MARKS = {
     VerdictKind.VARIES: "size varies",
 }
 
+RANKS = {RankKind.FIRST: "comes first", RankKind.AMONG: "among the first"}
 CODE = re.compile(r"`([^`]+)`")
 
 
-def render_html(report: Report, paint: Paint = render) -> str:
+def render_html(report: Report, paint: Paint = here) -> str:
     """The whole page; ``paint`` makes its pictures."""
+    views = Views(report)
     return _environment().get_template("report.html.j2").render(
         report=report,
         spec=report.spec,
@@ -38,7 +50,18 @@ def render_html(report: Report, paint: Paint = render) -> str:
         settings=report.estimates.settings,
         marks=MARKS,
         overview=overview(report, paint),
-        sections=[section(report, plan.name, paint) for plan in report.spec.benchmarks],
+        matrices=matrices(report),
+        statistics=STATISTICS,
+        script_numbers=numbers_for_script(report),
+        sections=[section(views, plan.name, paint) for plan in report.spec.benchmarks],
+        leaders=leaders(report)[:FEW],
+        leading=RANKS,
+        ranks=ranks_table(report),
+        verdicts=headlines(report),
+        every=said(report),
+        told=summary(report),
+        warned=by_message(report),
+        topics=topics(views, paint),
         contaminated=_contaminated(report),
         hosts=host_table(report),
         provenance=provenance_table(report),
@@ -70,8 +93,20 @@ def _environment() -> Environment:
         probability=numbers.probability,
         picture=Markup,
         names=_names,
+        once=_Once(),
     )
     return environment
+
+
+class _Once:
+    """Of a label that comes again, the second one is numbered: to a screen reader, two regions of one name are one."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def __call__(self, label: str) -> str:
+        self._seen[label] += 1
+        return label if self._seen[label] == 1 else f"{label} ({self._seen[label]})"
 
 
 def _names(paths: str) -> str:

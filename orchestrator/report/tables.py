@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from orchestrator.model.estimates import Cell, CurveKnee, Measure
-from orchestrator.model.samples import HostRecord
-from orchestrator.report.facts import binaries, provenance_rows, shown_facts, why_missing
+from orchestrator.report.bins import spans, width
 from orchestrator.report.numbers import (
     MISSING,
     Scale,
@@ -18,7 +17,6 @@ from orchestrator.report.numbers import (
     ratios,
     scale_for,
 )
-from orchestrator.report.thinning import selection
 from orchestrator.report.view import Report, Table
 from orchestrator.stats.median import FEWEST
 
@@ -28,8 +26,7 @@ MOST_FLAGGED = 100
 
 def scale_of(report: Report, measure: Measure) -> Scale:
     """One scale for a metric wherever it is shown."""
-    ends = [float(end) for one in report.samples(measure) for end in (one.values.min(), one.values.max())]
-    return scale_for(measure.unit, ends)
+    return scale_for(measure.unit, report.ends(measure))
 
 
 def estimates_table(report: Report, measures: Sequence[Measure], hosts: Sequence[str]) -> Table:
@@ -58,6 +55,38 @@ def estimates_table(report: Report, measures: Sequence[Measure], hosts: Sequence
     notes = (f"{', '.join(places)}: {reason}." for reason, places in missing.items())
     caption = "Medians, and ratios to the baseline paired by block."
     return Table(caption, head, tuple(rows), headers=3, notes=(_ratio_note(report), *notes))
+
+
+def metric_label(report: Report, measure: Measure) -> str:
+    """``CreateAndRun [ms]``"""
+    return f"{measure.metric} [{scale_of(report, measure).unit}]"
+
+
+def wide_table(
+    report: Report,
+    measures: Sequence[Measure],
+    caption: str = "Medians, and ratios to the baseline paired by block.",
+    label: Callable[[Report, Measure], str] = metric_label,
+) -> Table:
+    """In short: a row a metric and host, a column a combination. For very many hosts, or one metric of many benchmarks."""
+    rows = tuple(
+        (label(report, measure), host, *(_short(report, measure, host, name) for name in report.combinations))
+        for measure in measures
+        for host in report.hosts_of(measure.benchmark)
+    )
+    note = "Median (95 % interval), and behind an x the ratio to the baseline."
+    head = ("metric", "host", *report.combinations)
+    return Table(caption, head, rows, headers=2, notes=(note, _ratio_note(report)))
+
+
+def _short(report: Report, measure: Measure, host: str, combination: str) -> str:
+    scale = scale_of(report, measure)
+    cell, pair = report.cell(host, measure, combination), report.pair(host, measure, combination)
+    if cell is None or cell.median is None:
+        return "not supported" if report.unsupported(measure.benchmark, combination, host) else MISSING
+    against = f" x{ratio(pair.ratio)}" if pair is not None and pair.ratio is not None else ""
+    spread = f" ({between(cell.interval, scale)})" if cell.interval else ""
+    return f"{number(cell.median, scale)}{spread}{against}"
 
 
 def _estimate_row(
@@ -109,75 +138,49 @@ def _ratio_note(report: Report) -> str:
 
 
 def secondary_table(report: Report, measures: Sequence[Measure]) -> Table:
-    """Mean, extremes and high quantiles: shown, never the ground of a claim."""
+    """Mean, extremes and high quantiles: shown, never the ground of a claim. Of very many hosts a column a combination."""
     rows: list[tuple[str, ...]] = []
     for measure in measures:
         scale = scale_of(report, measure)
+        name = f"{measure.metric} [{scale.unit}]"
         for host in report.hosts_of(measure.benchmark):
-            for combination in report.combinations:
-                cell = report.cell(host, measure, combination)
-                if cell and (extra := cell.secondary):
-                    values = (extra.mean, extra.minimum, extra.maximum, extra.p95, extra.p99)
-                    texts = tuple(number(value, scale) for value in values)
-                    rows.append((f"{measure.metric} [{scale.unit}]", host, combination, *texts))
-    head = ("metric", "host", "combination", "mean", "min", "max", "p95", "p99")
+            found = [(c, _secondary(report.cell(host, measure, c), scale)) for c in report.combinations]
+            if report.crowded:
+                rows.append((name, host, *(" ".join(texts) or MISSING for _, texts in found)))
+            else:
+                rows += [(name, host, combination, *texts) for combination, texts in found if texts]
     note = "A p95 is shown from 20 values on, a p99 from 100. No claim rests on these."
+    if report.crowded:
+        order = "In each cell: mean, min, max, p95, p99."
+        return Table(
+            "Secondary statistics.",
+            ("metric", "host", *report.combinations),
+            tuple(rows),
+            headers=2,
+            notes=(order, note),
+        )
+    head = ("metric", "host", "combination", "mean", "min", "max", "p95", "p99")
     return Table("Secondary statistics.", head, tuple(rows), headers=3, notes=(note,))
 
 
-def matrix_table(report: Report) -> Table:
-    """Benchmarks x combinations: each host's ratios to the baseline."""
-    rows: list[tuple[str, ...]] = []
-    for plan in report.spec.benchmarks:
-        measure = report.primary(plan.name)
-        for host in report.hosts_of(plan.name) if measure else ():
-            assert measure is not None
-            scale = scale_of(report, measure)
-            base = report.cell(host, measure, report.spec.baseline)
-            cells = [_ratio_cell(report, measure, host, name) for name in report.others]
-            median = (
-                f"{number(base.median, scale)} {scale.unit}" if base and base.median is not None else MISSING
-            )
-            rows.append((f"{plan.name}, {measure.metric}", host, median, *cells))
-    head = (
-        "benchmark, metric",
-        "host",
-        f"{report.spec.baseline}, median",
-        *(f"{name}, ratio" for name in report.others),
-    )
-    return Table(
-        "Ratios to the baseline with 95 % intervals.",
-        head,
-        tuple(rows),
-        headers=2,
-        notes=(_ratio_note(report),),
-    )
-
-
-def _ratio_cell(report: Report, measure: Measure, host: str, combination: str) -> str:
-    pair = report.pair(host, measure, combination)
-    if pair is None or pair.ratio is None:
-        return MISSING
-    return (
-        f"{ratio(pair.ratio)} ({ratios(pair.interval)})"
-        if pair.interval
-        else f"{ratio(pair.ratio)} (no interval)"
+def _secondary(cell: Cell | None, scale: Scale) -> tuple[str, ...]:
+    if cell is None or cell.secondary is None:
+        return ()
+    more = cell.secondary
+    return tuple(
+        number(value, scale) for value in (more.mean, more.minimum, more.maximum, more.p95, more.p99)
     )
 
 
 def samples_table(report: Report, measure: Measure) -> Table:
-    """A row a block, a column a host and combination; warm-up blocks are marked. Of very many blocks a selection."""
+    """A row a block, a column a host and combination; warm-up blocks are marked."""
     scale = scale_of(report, measure)
-    samples = report.samples(measure)
     columns = [(host, name) for host in report.hosts_of(measure.benchmark) for name in report.combinations]
-    selected = selection(samples)
     values: dict[tuple[str, str], dict[int, float]] = {}
     warm: set[int] = set()
-    for one in samples:
-        kept = selected.of(one)
-        blocks = one.blocks[kept].tolist()
-        values[one.host, one.combination] = dict(zip(blocks, one.values[kept].tolist(), strict=True))
-        warm.update(one.blocks[kept & one.warmup].tolist())
+    for one in report.samples(measure):
+        values[one.host, one.combination] = dict(zip(one.blocks.tolist(), one.values.tolist(), strict=True))
+        warm.update(one.blocks[one.warmup].tolist())
     rows = tuple(
         (
             f"{block} (warm-up)" if block in warm else str(block),
@@ -186,15 +189,38 @@ def samples_table(report: Report, measure: Measure) -> Table:
         for block in sorted({block for found in values.values() for block in found})
     )
     head = ("block", *(f"{host} {name}" for host, name in columns))
-    notes = []
-    other = ", or is not shown" if selected.step > 1 else ""
-    if any(MISSING in row for row in rows):
-        notes.append(
-            f"A {MISSING} is a trial that did not succeed or was not made; trials.parquet has its reason{other}."
+    why = f"A {MISSING} is a trial that did not succeed or was not made; trials.parquet has its reason."
+    notes = (why,) if any(MISSING in row for row in rows) else ()
+    return Table(f"Samples of {measure.metric} [{scale.unit}].", head, rows, notes=notes)
+
+
+def spans_table(report: Report, measure: Measure, scale: Scale) -> Table:
+    """A row a span of blocks, a column a host and combination: the median, and in parentheses the 5 % and 95 % quantiles."""
+    samples = report.samples(measure)
+    blocks = width(samples)
+    columns = [(one.host, one.combination) for one in samples]
+    texts: dict[tuple[int, int], dict[tuple[str, str], str]] = {}
+    for one in samples:
+        for span in spans(one, blocks):
+            low, median, high = (number(value, scale) for value in (span.low, span.median, span.high))
+            texts.setdefault((span.first, span.last), {})[one.host, one.combination] = (
+                f"{median} ({low}–{high})"
+            )
+    rows = tuple(
+        (
+            str(first) if first == last else f"{first}–{last}",
+            *(found.get(column, MISSING) for column in columns),
         )
-    if selected.sentence:
-        notes.append(f"{selected.sentence}; samples.parquet has all.")
-    return Table(f"Samples of {measure.metric} [{scale.unit}].", head, rows, notes=tuple(notes))
+        for (first, last), found in sorted(texts.items())
+    )
+    head = ("blocks", *(f"{host} {name}" for host, name in columns))
+    note = "Warm-up is left out. Every sample is in samples.parquet."
+    return Table(
+        f"{measure.metric} [{scale.unit}] in spans of blocks: median, and 5 % to 95 % quantile.",
+        head,
+        rows,
+        notes=(note,),
+    )
 
 
 def curve_table(report: Report, measure: Measure) -> Table:
@@ -253,47 +279,3 @@ def contaminated_table(report: Report) -> Table | None:
     more = f"{len(flagged) - MOST_FLAGGED} more are in estimates.json."
     notes = (more,) if len(flagged) > MOST_FLAGGED else ()
     return Table("Contaminated blocks.", head, rows, headers=3, words=frozenset((3,)), notes=notes)
-
-
-def host_table(report: Report) -> Table:
-    """A column a host: what it did, and what it is."""
-    hosts = report.estimates.hosts
-    rows: list[tuple[str, ...]] = [
-        ("machine", *(host.machine for host in hosts)),
-        ("blocks", *(str(sum(host.blocks.values())) for host in hosts)),
-        ("trials, ok / not", *(_trials(report, host) for host in hosts)),
-        (
-            "left behind",
-            *(str(sum(t.leaks for t in report.estimates.trials if t.host == host.host)) for host in hosts),
-        ),
-        ("journal", *(host.ended or "open" for host in hosts)),
-    ]
-    built = [host.provenance for host in report.spec.hosts]
-    rows += [(label, *values) for label, values in shown_facts(hosts, built)]
-    words = frozenset(range(1, len(hosts) + 1))
-    return Table(
-        "Hosts.",
-        ("", *(host.host for host in hosts)),
-        tuple(rows),
-        words=words,
-        notes=tuple(why_missing(hosts)),
-    )
-
-
-def provenance_table(report: Report) -> Table | None:
-    """Every component, configuration file and adapter of each host by its hash; None where no host has told any."""
-    rows = tuple(provenance_rows(report.spec.hosts))
-    head = ("host", "kind", "name", "version, source", "artifact key, or sha256")
-    return Table("What each host ran.", head, rows, headers=3, words=frozenset((3, 4))) if rows else None
-
-
-def binaries_table(report: Report) -> Table | None:
-    """What exactly was run; None where no fingerprint says it."""
-    rows = tuple(binaries(report.estimates.hosts))
-    head = ("host", "binary", "version", "sha256")
-    return Table("Runtimes' binaries.", head, rows, headers=2, words=frozenset((2, 3))) if rows else None
-
-
-def _trials(report: Report, host: HostRecord) -> str:
-    counts = [t for t in report.estimates.trials if t.host == host.host]
-    return f"{sum(t.ok for t in counts)} / {sum(t.failed + t.unsupported for t in counts)}"

@@ -9,12 +9,19 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from orchestrator.model.verdict import Verdict, VerdictKind
+from orchestrator.model.ranking import RankKind
+from orchestrator.model.verdict import Scope, VerdictKind
+from orchestrator.report.crowd import crowd_tables, left_out
 from orchestrator.report.floor import floor
+from orchestrator.report.headlines import FEW
+from orchestrator.report.hosts import host_table
 from orchestrator.report.numbers import MISSING
+from orchestrator.report.ranks import leaders
+from orchestrator.report.spread import spread_in_short
 from orchestrator.report.stopping import counted
-from orchestrator.report.tables import estimates_table, host_table
+from orchestrator.report.tables import estimates_table
 from orchestrator.report.view import Report, Table
+from orchestrator.report.warned import by_message
 
 WIDEST = 100
 MARKS = {
@@ -26,12 +33,14 @@ MARKS = {
     VerdictKind.UNCLAIMED: ("○", "dim"),
     VerdictKind.VARIES: ("◇", ""),
 }
+RANKS = {RankKind.FIRST: ("★", "bold"), RankKind.AMONG: ("☆", "")}
+CROWD = (16, 5, 9, 12, 13)
 BELOW = (16, 2, 7, 13, 12, 13)
 """Least widths of the numbers' columns, so that the tables of a report stand in line."""
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Findings, warnings, the tables of the primary metrics a host, and the hosts."""
+    """Findings, the tables of the primary metrics a host (of very many hosts one for all), where the spread lies, hosts, warnings."""
     spec = report.spec
     simulated = ", simulated machines" if spec.simulated else ""
     run = f"{len(spec.runs)} runs joined as {spec.id}" if spec.runs else f"run {spec.id}"
@@ -39,13 +48,18 @@ def print_report(report: Report, console: Console) -> None:
         Text(f"{spec.suite}, profile {spec.profile}, {run}, {spec.created[:10]}{simulated}", style="dim")
     )
     console.print()
-    for verdict in report.estimates.verdicts:
-        console.print(_sentence(verdict))
-    console.print(Padding(Text(report.estimates.fleet_sentence, style="dim"), (0, 0, 0, 2)))
-    for host in report.hosts:
-        _print_host(report, host, console)
-    console.print()
-    _print_table(host_table(report), console, least=())
+    _print_findings(report, console)
+    if report.crowded:
+        _print_crowd(report, console)
+    else:
+        for host in report.hosts:
+            _print_host(report, host, console)
+    if spread := spread_in_short(report):
+        console.print()
+        _print_table(spread, console, least=())
+    if not report.crowded:
+        console.print()
+        _print_table(host_table(report), console, least=())
     _print_notices(report, console)
 
 
@@ -62,21 +76,41 @@ def console_for(width: int | None = None) -> Console:
     return Console(width=width or min(console.width, WIDEST), highlight=False, emoji=False, markup=False)
 
 
-def _sentence(verdict: Verdict) -> Padding:
-    mark, style = MARKS[verdict.kind]
+def _print_findings(report: Report, console: Console) -> None:
+    """Who comes first, what is said of the pairs, and on how many machines it rests; of very many hosts what is said of all."""
+    for ranking in leaders(report):
+        console.print(_sentence(*RANKS[ranking.kind], ranking.sentence))
+    across = [one for one in report.estimates.verdicts if one.scope is not Scope.HOST or not report.crowded]
+    for verdict in across:
+        console.print(_sentence(*MARKS[verdict.kind], verdict.sentence))
+    console.print(Padding(Text(report.estimates.fleet_sentence, style="dim"), (0, 0, 0, 2)))
+
+
+def _sentence(mark: str, style: str, sentence: str) -> RichTable:
     grid = RichTable.grid(padding=(0, 1, 0, 0))
-    grid.add_row(Text(mark, style=style), Text(verdict.sentence, style=style))
-    return Padding(grid, (0, 0, 0, 0))
+    grid.add_row(Text(mark, style=style), Text(sentence, style=style))
+    return grid
+
+
+def _print_crowd(report: Report, console: Console) -> None:
+    for table in crowd_tables(report):
+        console.print()
+        _print_table(table, console, least=CROWD)
+    console.print()
+    console.print(Text(left_out(report), style="dim"))
 
 
 def _print_host(report: Report, host: str, console: Console) -> None:
     machine = next(entry.machine for entry in report.spec.hosts if entry.name == host)
     console.print()
     console.print(Text(f"{host} (machine {machine})", style="bold"))
+    beside: str | None = None
     for plan in report.spec.benchmarks:
         measure = report.primary(plan.name)
         if measure is None or host not in report.hosts_of(plan.name):
             continue
+        if beside:  # a table ends with an empty line by itself
+            console.print()
         table = estimates_table(report, [measure], [host])
         title = f"{plan.name}: {table.rows[0][0]}" if table.rows else plan.name
         if plan.precision is not None:
@@ -118,9 +152,13 @@ def _print_table(table: Table, console: Console, *, least: tuple[int, ...]) -> N
 
 
 def _print_notices(report: Report, console: Console) -> None:
-    for notice in report.estimates.notices:
-        where = f"{notice.host}: " if notice.host else ""
-        text = Text(f"{where}{notice.message}").append(f" {notice.hint}", style="dim")
+    """Of very many hosts the first ones: that of each may be another."""
+    every = by_message(report)
+    shown = every[:FEW] if report.crowded else every
+    for hosts, message, hint in shown:
+        text = Text(f"{f'{hosts}: ' if hosts else ''}{message}").append(f" {hint}", style="dim")
         grid = RichTable.grid(padding=(0, 1, 0, 0))
         grid.add_row(Text("▲", style="yellow"), text)
         console.print(grid)
+    if len(every) > len(shown):
+        console.print(Text(f"  {len(every) - len(shown)} more warnings are in the HTML report.", style="dim"))

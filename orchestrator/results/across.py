@@ -26,7 +26,8 @@ from orchestrator.results.touchstone import NO_BLOCKS
 from orchestrator.stats.families import holm
 from orchestrator.stats.fleet import FEWEST, Effect, effect, inconsistency, opposite, unequal_p
 from orchestrator.stats.paired import signed_rank_interval
-from orchestrator.stats.sentences import no_fleet_claim
+from orchestrator.stats.planning import more_machines
+from orchestrator.stats.sentences import listed, no_fleet_claim
 from orchestrator.stats.verdict import judge_fleet, varies
 
 
@@ -100,11 +101,20 @@ def fleet_estimates(task: Task, found: Sequence[Compared]) -> Iterator[Fleet]:
 def _fleet(spec: RunSpec, measure: Measure, combination: str, one: Compared | None) -> Fleet:
     where = (measure.benchmark, measure.metric, combination)
     if one is None:
-        reason = fleet_sentence(spec)
+        reason = fleet_sentence(spec, ())
         return Fleet(*where, machines(spec), None, None, None, reason)
     if one.effect is None:
-        reason = f"{len(one.logs)} of {machines(spec)} machines have a ratio, and a fleet needs {FEWEST}"
-        return Fleet(*where, len(one.logs), None, None, None, reason, range=one.range)
+        without = (
+            f" ({listed(lacking)} {'has' if len(lacking) == 1 else 'have'} none)"
+            if (lacking := _missing(spec, one))
+            else ""
+        )
+        reason = (
+            f"{len(one.logs)} of {machines(spec)} machines have a ratio{without}, and a fleet needs {FEWEST}"
+        )
+        return Fleet(
+            *where, len(one.logs), None, None, None, reason, range=one.range, missing=_missing(spec, one)
+        )
     return Fleet(
         *where,
         machines=len(one.logs),
@@ -115,7 +125,13 @@ def _fleet(spec: RunSpec, measure: Measure, combination: str, one: Compared | No
         deviation=one.effect.deviation,
         inconsistency=inconsistency(one.differences),
         range=one.range,
+        missing=_missing(spec, one),
     )
+
+
+def _missing(spec: RunSpec, one: Compared) -> tuple[str, ...]:
+    """The run's machines that have no ratio of it, in the order of its hosts."""
+    return tuple(name for name in _machines(spec) if name not in one.logs)
 
 
 def fleet_verdicts(
@@ -163,6 +179,8 @@ def _evidence(task: Task, one: Compared, p: float, comparisons: int) -> Evidence
         p=p,
         comparisons=comparisons,
         margin=task.settings.margin,
+        more=more_machines(len(one.logs), one.effect.interval, task.settings.precision),
+        missing=_missing(task.spec, one),
     )
 
 
@@ -188,17 +206,27 @@ def _each(task: Task, one: Compared, verdicts: Sequence[Verdict]) -> bool:
 
 
 def machines(spec: RunSpec) -> int:
-    return len({host.machine for host in spec.hosts if not host.imported})
+    return len(_machines(spec))
 
 
-def fleet_sentence(spec: RunSpec) -> str:
-    """On how many machines claims across machines rest, or why there are none."""
+def _machines(spec: RunSpec) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(host.machine for host in spec.hosts if not host.imported))
+
+
+def fleet_sentence(spec: RunSpec, found: Sequence[Compared]) -> str:
+    """On how many machines claims across machines rest, and which are missing; or why there are none."""
     own, count = [host for host in spec.hosts if not host.imported], machines(spec)
     if not own:
         return f"No claim is made: {NO_BLOCKS}."
     if count < FEWEST:
         return no_fleet_claim(len(own), count)
-    return f"What is said across machines rests on {count} of them, each counted once, whatever the number of its hosts."
+    gone = [name for name in _machines(spec) if not any(name in one.logs for one in found)] if found else []
+    if not gone:
+        return f"What is said across machines rests on {count} of them, each counted once, whatever the number of its hosts."
+    said = f"{listed(gone)} {'is' if len(gone) == 1 else 'are'} missing, of which no ratio was recorded"
+    if count - len(gone) < FEWEST:
+        return f"No fleet claim: of {count} machines {said}, and a claim beyond the hosts shown needs at least {FEWEST}."
+    return f"What is said across machines rests on {count - len(gone)} of {count}, each counted once: {said}."
 
 
 def _ratios(interval: Interval | None) -> Interval | None:

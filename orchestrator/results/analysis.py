@@ -5,6 +5,9 @@ task      what counts: warm-up never, and without flagged blocks where that is a
 cells     medians, one combination at a time
 pairing   ratios to the baseline, paired by block
 judging   what may be said of them
+across    what may be said over machines
+ranking   which combination is the fastest
+spread    where the variance lies
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.model.estimates import Contamination, Estimates, FlaggedBlock, Measure, Pair, Settings
+from orchestrator.model.ranking import Ranking
 from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import BlockRecord, HostRecord, Series, TrialCount
 from orchestrator.model.verdict import Verdict
@@ -23,6 +27,9 @@ from orchestrator.results.judging import changed, judged, words_of
 from orchestrator.results.knees import knees
 from orchestrator.results.notices import notices
 from orchestrator.results.pairing import adjusted, estimated_pairs
+from orchestrator.results.ranking import changed_rankings, ranked
+from orchestrator.results.shortage import too_few_blocks
+from orchestrator.results.spread import variance_splits
 from orchestrator.results.task import Task, Without
 from orchestrator.stats.verdict import say_only
 from remote_agent.contract.benchmark import Benchmark, Better, Metric
@@ -51,7 +58,8 @@ def estimate(spec: RunSpec, merged: Merged, catalogue: Mapping[str, Benchmark]) 
     task = Task(spec, measures, values, merged.trials, settings, merged.asked or _asked(spec))
     pairs = tuple(adjusted(list(estimated_pairs(task)), measures))
     verdicts = say_only(tuple(judged(task, pairs)))
-    contamination = _contamination(task, pairs, verdicts, merged)
+    rankings = tuple(ranked(task))
+    contamination = _contamination(task, pairs, verdicts, rankings, merged)
     across = compared(task, pairs)
     words = {measure.benchmark: words_of(measure) for measure in measures if measure.primary}
     return Estimates(
@@ -66,10 +74,15 @@ def estimate(spec: RunSpec, merged: Merged, catalogue: Mapping[str, Benchmark]) 
         curves=curves,
         knees=tuple(knees(measures, curves)),
         fleet=tuple(fleet_estimates(task, across)),
-        fleet_sentence=fleet_sentence(spec),
+        fleet_sentence=fleet_sentence(spec, across),
         verdicts=(*fleet_verdicts(task, across, verdicts, words), *verdicts),
-        notices=notices(spec, merged.hosts, merged.trials, contamination),
+        notices=(
+            *too_few_blocks(verdicts, settings),
+            *notices(spec, merged.hosts, merged.trials, contamination),
+        ),
         contamination=contamination,
+        rankings=rankings,
+        variances=tuple(variance_splits(task, merged.blocks)),
     )
 
 
@@ -112,7 +125,11 @@ def _family(spec: RunSpec, measures: Sequence[Measure]) -> int:
 
 
 def _contamination(
-    task: Task, pairs: Sequence[Pair], verdicts: Sequence[Verdict], merged: Merged
+    task: Task,
+    pairs: Sequence[Pair],
+    verdicts: Sequence[Verdict],
+    rankings: Sequence[Ranking],
+    merged: Merged,
 ) -> Contamination | None:
     """The same estimates once more without the flagged blocks; None where no block is flagged."""
     flagged = flagged_blocks(merged.blocks, merged.hosts)
@@ -129,7 +146,7 @@ def _contamination(
         cells=tuple(estimated_cells(task, without)) if without else (),
         pairs=clean,
         verdicts=tuple(verdict for verdict in other if verdict.where in others),
-        changes=tuple(changed(verdicts, other)),
+        changes=(*changed(verdicts, other), *changed_rankings(rankings, tuple(ranked(task, without)))),
     )
 
 

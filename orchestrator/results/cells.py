@@ -60,7 +60,8 @@ def _secondary(array: NDArray[np.float64]) -> Secondary:
 def _why(cell: Cell, trials: Sequence[TrialCount]) -> str:
     """Why a cell has no interval, or not even a median."""
     here = (cell.host, cell.benchmark, cell.combination)
-    reasons = [reason for t in trials if (t.host, t.benchmark, t.combination) == here for reason in t.reasons]
+    found = [t for t in trials if (t.host, t.benchmark, t.combination) == here]
+    reasons = [reason for t in found for reason in (*t.reasons, *t.lacks)]
     because = f": {reasons[0]}" if reasons else ""
     if cell.n == 0:
         return f"no counted trial succeeded{because}" if reasons else "no counted trial was recorded"

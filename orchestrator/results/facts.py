@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-OWN = re.compile(r"^hostname$|^kernel\.boot_(id|time)$")
+OWN = re.compile(r"^hostname$|^kernel\.boot_(id|time)$|^identity\.")
 """Facts that tell hosts apart without making them unlike."""
 PASSING = re.compile(r"^memory\.available_kb$|\.free_bytes$|^kernel\.boot_time$|^missing\.|^system\.timers\.")
 """Facts that are another from minute to minute."""

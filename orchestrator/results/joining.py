@@ -2,8 +2,8 @@
 """Several runs as one: what `labctl report RUN RUN...` means. Pure.
 
 - The order in which the runs are named says nothing; they are taken in the order of their ids, which is that of their beginnings.
-- The hosts of all runs stand side by side. A host is its name and its machine: two hosts of one name on different machines
-  stay two, and are told apart as `NAME (MACHINE)`.
+- The hosts of all runs stand side by side. Two hosts of one name on different machines stay two, by what their inventories say and by
+  what they recorded of themselves (`orchestrator.results.naming`): runs of several controllers may be among them.
 - A host that is in several runs is one host with more blocks. Its blocks stay apart by run: they are numbered on from run to run, so
   that a pair is only ever made within a block of one run, where both sides met the same machine. Warm-up stays warm-up in each run.
   What changed on the host between its first and its last run is said, like what changed during a run.
@@ -21,7 +21,9 @@ from dataclasses import dataclass, replace
 
 from orchestrator.model.errors import UsageError
 from orchestrator.model.estimates import Notice
-from orchestrator.model.run import BenchmarkPlan, RunHost, RunSpec
+from orchestrator.model.run import BenchmarkPlan, RunSpec
+from orchestrator.results.identity import Identities
+from orchestrator.results.naming import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +31,40 @@ class Joined:
     """``spec`` describes all runs as one. ``names`` maps, by the id of a run, its hosts' names to those in ``spec``.
 
     ``asked`` is how many blocks of a benchmark a host was to do in all its runs; what it was not to do is not there.
+    ``notices`` say which hosts were told apart, and which were taken for one.
     """
 
     spec: RunSpec
     names: dict[str, dict[str, str]]
     asked: dict[tuple[str, str], int]
+    notices: tuple[Notice, ...] = ()
 
 
-def join(specs: Sequence[RunSpec]) -> Joined:
-    """Join at least one run. Raises UsageError: a benchmark has other parameters in another run."""
+def join(specs: Sequence[RunSpec], identities: Identities | None = None) -> Joined:
+    """Join at least one run; ``identities`` say which machines their hosts were.
+
+    Raises UsageError: a benchmark has other parameters in another run.
+    """
     runs = sorted(specs, key=lambda spec: spec.id)
     first, ids = runs[0], tuple(spec.id for spec in runs)
-    hosts, names = _hosts(runs)
+    told = named(runs, identities or {})
     asked: dict[tuple[str, str], int] = {}
     for spec in runs:
         for host in spec.hosts:
             for plan in spec.benchmarks:
-                where = (names[spec.id][host.name], plan.name)
+                where = (told.names[spec.id][host.name], plan.name)
                 asked[where] = asked.get(where, 0) + plan.blocks
     spec = replace(
         first,
         id=joined_id(ids),
         suite=" + ".join(dict.fromkeys(spec.suite for spec in runs)),
         inventory=", ".join(dict.fromkeys(spec.inventory for spec in runs)),
-        hosts=hosts,
+        hosts=told.hosts,
         combinations=tuple(dict.fromkeys(one for spec in runs for one in spec.combinations)),
         benchmarks=tuple(_plans(runs, asked)),
         runs=ids,
     )
-    return Joined(spec, names, asked)
+    return Joined(spec, told.names, asked, told.notices)
 
 
 def remarks(specs: Sequence[RunSpec]) -> tuple[Notice, ...]:
@@ -78,22 +85,6 @@ def remarks(specs: Sequence[RunSpec]) -> tuple[Notice, ...]:
 def joined_id(ids: Sequence[str]) -> str:
     """Like `2-runs-8f14e45f`: the same runs have the same name."""
     return f"{len(ids)}-runs-{hashlib.sha256('/'.join(sorted(ids)).encode()).hexdigest()[:8]}"
-
-
-def _hosts(runs: Sequence[RunSpec]) -> tuple[tuple[RunHost, ...], dict[str, dict[str, str]]]:
-    machines: dict[str, set[tuple[str, str]]] = {}
-    for spec in runs:
-        for host in spec.hosts:
-            machines.setdefault(host.name, set()).add((host.machine, host.imported))
-    hosts: dict[str, RunHost] = {}
-    names: dict[str, dict[str, str]] = {}
-    for spec in runs:
-        for host in spec.hosts:
-            shared = len(machines[host.name]) == 1
-            name = host.name if shared else f"{host.name} ({host.imported or host.machine})"
-            names.setdefault(spec.id, {})[host.name] = name
-            hosts.setdefault(name, replace(host, name=name, provenance={}))
-    return tuple(hosts.values()), names
 
 
 def _plans(runs: Sequence[RunSpec], asked: dict[tuple[str, str], int]) -> Iterator[BenchmarkPlan]:

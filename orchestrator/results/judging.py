@@ -8,12 +8,16 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.model.estimates import Change, Measure, Pair, Settings
 from orchestrator.model.interval import Interval
+from orchestrator.model.ranking import Contest
 from orchestrator.model.verdict import Evidence, Subject, Verdict, VerdictKind
 from orchestrator.results.task import Task
 from orchestrator.stats.planning import more_blocks
+from orchestrator.stats.superlatives import OF_TIMES
 from orchestrator.stats.verdict import judge_host
+from remote_agent.contract.benchmark import Better
 
 TIMES = frozenset(("s", "ms", "us", "ns"))
+SIZES = frozenset(("bytes", "B", "kB", "KiB", "MB", "MiB", "GB", "GiB"))
 
 
 def judged(task: Task, pairs: Sequence[Pair]) -> Iterator[Verdict]:
@@ -31,6 +35,17 @@ def judged(task: Task, pairs: Sequence[Pair]) -> Iterator[Verdict]:
 def words_of(measure: Measure) -> tuple[str, str]:
     """For a ratio below and above 1."""
     return ("faster", "slower") if measure.unit in TIMES else ("better", "worse")
+
+
+def contest_of(measure: Measure) -> Contest:
+    """The words for a benchmark's first: the fastest, the highest, the smallest or the lowest."""
+    if measure.better == Better.HIGHER.value:
+        best = "highest"
+    elif measure.unit in TIMES:
+        best = OF_TIMES
+    else:
+        best = "smallest" if measure.unit in SIZES else "lowest"
+    return Contest(measure.benchmark, measure.metric, best, words_of(measure)[1])
 
 
 def _evidence(pair: Pair, settings: Settings) -> Evidence:

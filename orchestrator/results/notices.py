@@ -12,6 +12,7 @@ from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import HostRecord, TrialCount
 from orchestrator.results.facts import changed, differing, flat
 from orchestrator.results.provenance import provenance
+from orchestrator.results.unsupported import unsupported
 
 MOST_STEAL, MOST_LOAD = 0.01, 0.2
 STEADY_CLOCKS = ("tsc", "kvm-clock")
@@ -28,7 +29,7 @@ def notices(
     contamination: Contamination | None = None,
 ) -> tuple[Notice, ...]:
     """What a reader must know before believing the numbers: the run's notices first, then each host's."""
-    found = [*_shared(spec), *_other_builds(hosts), *_unlike(hosts)]
+    found = [*_shared(spec), *_other_builds(hosts), *_unlike(hosts), *unsupported(trials)]
     for host in hosts:
         found += [
             *_journal(host),
@@ -240,13 +241,12 @@ def _noise(host: HostRecord) -> Iterator[Notice]:
 
 def _trials(counts: Sequence[TrialCount]) -> Iterator[Notice]:
     for count in counts:
-        bad = count.failed + count.unsupported
         of = f"{count.combination} in {count.benchmark}"
-        if bad:
+        if count.failed:
             reason = next(iter(count.reasons), "no reason was recorded").rstrip(".")
             yield Notice(
                 count.host,
-                f"{bad} of {count.ok + bad} trials of {of} did not succeed: {reason}.",
+                f"{count.failed} of {count.ok + count.failed} trials of {of} did not succeed: {reason}.",
                 "The blocks that lack them are left out of the ratios; trials.parquet has each reason.",
             )
         if count.leaks:

@@ -53,6 +53,13 @@ def log_ratios(task: Task, host: str, measure: Measure, combination: str) -> NDA
     return _logs(measure, base[1][here], other[1][there])
 
 
+def paired_logs(measure: Measure, ours: Counted, theirs: Counted) -> NDArray[np.float64]:
+    """``theirs`` to ``ours`` by block, log scale, above 0 is worse; none where a value has no logarithm."""
+    _, here, there = np.intersect1d(ours[0], theirs[0], assume_unique=True, return_indices=True)
+    mine, others = ours[1][here], theirs[1][there]
+    return np.empty(0) if (mine <= 0).any() or (others <= 0).any() else _logs(measure, mine, others)
+
+
 def _logs(measure: Measure, ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
     sign = -1.0 if measure.better == Better.HIGHER.value else 1.0
     return sign * np.log(theirs / ours)

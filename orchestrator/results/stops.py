@@ -44,20 +44,31 @@ def read_standings(
 ) -> Standings:
     """Of the whole blocks below the run's ``folder``, as the conductor counts them. Raises ResultError."""
     width, taken = len(spec.combinations), dict[tuple[str, str], list[int]]()
+    primary = _of_primaries(series, primaries)
     for host, benchmark, block, trials, nanoseconds in _rows(folder / TRIALS):
         taken.setdefault((host, benchmark), [])
         if trials == width and block == len(taken[host, benchmark]):
             taken[host, benchmark].append(nanoseconds)
     found: dict[str, dict[str, Standing]] = {}
     for (host, benchmark), spans in taken.items():
-        values = _values(series, host, primaries.get(benchmark), benchmark, len(spans))
+        values = _values(primary.get((host, benchmark), ()), len(spans))
         found.setdefault(host, {})[benchmark] = Standing(len(spans), sum(spans) / 1e9, values)
     return found
 
 
-def _values(
-    series: Sequence[Series], host: str, metric: Metric | None, benchmark: str, blocks: int
-) -> dict[str, dict[int, float]]:
+def _of_primaries(
+    series: Sequence[Series], primaries: Mapping[str, Metric]
+) -> Mapping[tuple[str, str], list[Series]]:
+    """Those of each host and benchmark, found in one look: of sixty hosts there are tens of thousands."""
+    found: dict[tuple[str, str], list[Series]] = {}
+    for one in series:
+        metric = primaries.get(one.benchmark)
+        if metric is not None and one.metric == metric.name:
+            found.setdefault((one.host, one.benchmark), []).append(one)
+    return found
+
+
+def _values(series: Sequence[Series], blocks: int) -> dict[str, dict[int, float]]:
     return {
         one.combination: {
             block: value
@@ -67,7 +78,6 @@ def _values(
             if not warmup and block < blocks
         }
         for one in series
-        if metric and (one.host, one.benchmark, one.metric) == (host, benchmark, metric.name)
     }
 
 

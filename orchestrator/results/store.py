@@ -8,6 +8,7 @@ runs/ID/
     cancel                        there as soon as somebody asked for the run's end
     conductor.lock, conductor.log the process that owns the run
     hosts/NAME/journal.jsonl      the host's journal: pulled, never edited
+    fleet/                        of a run that was prepared for another engine (`orchestrator.runs.fleet`): what that one needs
     hosts/NAME/touchstone.json    in its place where a result of Touchstone's was imported: never edited either
     samples.parquet, trials.parquet, estimates.json, report.html
 
@@ -21,7 +22,9 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,6 +83,10 @@ class RunFolder:
         return self.path / "cancel"
 
     @property
+    def fleet(self) -> Path:
+        return self.path / "fleet"
+
+    @property
     def samples(self) -> Path:
         return self.path / "samples.parquet"
 
@@ -129,21 +136,28 @@ class RunStore:
         found = (path.parent.name for path in self.root.glob("*/run.json"))
         return sorted((name for name in found if not name.startswith(".")), reverse=True)
 
-    def create(self, spec: RunSpec) -> RunFolder:
-        """The folder of a new run, complete before it can be seen. Raises ResultError: it is there, or cannot be written."""
+    def create(self, spec: RunSpec, more: Callable[[RunFolder], None] = lambda folder: None) -> RunFolder:
+        """The folder of a new run, complete before it can be seen; ``more`` puts in what else belongs there, and may raise OSError.
+
+        Raises ResultError: it is there, or cannot be written.
+        """
         final, aside = self.root / spec.id, self.root / f".{spec.id}.new"
         try:
             aside.mkdir(parents=True)
-            for host in spec.hosts:
-                RunFolder(aside).journal(host.name).parent.mkdir(parents=True)
-            RunFolder(aside).write_spec(spec)
-            aside.rename(final)
+            with _gone_after_an_error(aside):
+                for host in spec.hosts:
+                    RunFolder(aside).journal(host.name).parent.mkdir(parents=True)
+                RunFolder(aside).write_spec(spec)
+                more(RunFolder(aside))
+                aside.rename(final)
         except OSError as error:
             raise ResultError(f"{final}: the run's folder cannot be made: {error.strerror}.") from error
         return RunFolder(final)
 
     def find(self, wanted: str) -> RunFolder:
-        """The run named by its id, by a beginning that only one has, or ``latest``. Raises UsageError."""
+        """The run named by its id, by a beginning that only one has, by its folder, or ``latest``. Raises UsageError."""
+        if "/" in wanted and RunFolder(Path(wanted)).run_json.exists():
+            return RunFolder(Path(wanted))
         ids = self.ids()
         if not ids:
             raise UsageError(f"There is no run in {self.root}.", "`labctl run --suite demo` makes one.")
@@ -157,6 +171,15 @@ class RunStore:
                 f"{wanted!r} is the beginning of {len(hits)} runs.", f"They are: {', '.join(hits)}."
             )
         raise UsageError(f"There is no run {wanted!r} in {self.root}.", "`labctl runs` lists them.")
+
+
+@contextmanager
+def _gone_after_an_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def new_run_id(suite: str, now: datetime, token: str | None = None) -> str:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,8 @@ ROWS = """
 COUNTS = """
     SELECT host, benchmark, combination, count(*) FILTER (status = 'ok'), count(*) FILTER (status = 'failed'),
            count(*) FILTER (status = 'unsupported'), coalesce(sum(len(leaks)), 0)::INTEGER,
-           list(reason ORDER BY rank) FILTER (reason IS NOT NULL)
+           list(reason ORDER BY rank) FILTER (reason IS NOT NULL AND status <> 'unsupported'),
+           list(reason ORDER BY rank) FILTER (reason IS NOT NULL AND status = 'unsupported')
     FROM (SELECT *, file_row_number AS rank FROM read_parquet(?, file_row_number = true))
     GROUP BY host, benchmark, combination ORDER BY min(rank)
 """
@@ -68,25 +67,18 @@ def _series(name: tuple[str, str, str, str, str], columns: dict[str, Any], rows:
 def read_counts(folder: Path) -> tuple[TrialCount, ...]:
     """How the trials ended, a host, benchmark and combination each. Raises ResultError."""
     return tuple(
-        TrialCount(host, benchmark, combination, ok, failed, unsupported, leaks, _counted(reasons or []))
-        for host, benchmark, combination, ok, failed, unsupported, leaks, reasons in _rows(
+        TrialCount(
+            host, benchmark, combination, ok, failed, unsupported, leaks, _counted(why), _counted(lacks)
+        )
+        for host, benchmark, combination, ok, failed, unsupported, leaks, why, lacks in _rows(
             folder / TRIALS, COUNTS
         )
     )
 
 
-def csv_lines(folder: Path) -> Iterator[str]:
-    """All samples as CSV, line by line, the header first. Raises ResultError."""
-    with tempfile.TemporaryDirectory(prefix="labctl-csv-") as scratch:
-        target = Path(scratch) / "samples.csv"
-        _rows(folder / SAMPLES, f"COPY (FROM read_parquet(?)) TO '{target}' (HEADER)")
-        with target.open(encoding="utf-8") as stream:
-            yield from stream
-
-
-def _counted(reasons: list[str]) -> dict[str, int]:
+def _counted(reasons: list[str] | None) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for reason in reasons:
+    for reason in reasons or ():
         counts[reason] = counts.get(reason, 0) + 1
     return counts
 

@@ -4,7 +4,7 @@
 /opt/labctl/agent/VERSION/        one folder a version, complete where its marker is
 /opt/labctl/agent/current         a link to the one in use; the one before it stays, older ones go
 /usr/local/bin/labctl-agent       runs the current one
-labctl-agent.service              serves on a root-only Unix socket, and nowhere else
+labctl-agent.service              serves on a root-only Unix socket, and nowhere else, while there is something to do
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ BASE = "/opt/labctl/agent"
 COMMAND = "/usr/local/bin/labctl-agent"
 UNIT = "labctl-agent.service"
 RELAY = f"{COMMAND} relay"
+IDLE_S = 60
 LOOK = rf"""
 for link in {BASE}/current; do [ -L $link ] && echo "current $(readlink $link)"; done
 for path in {BASE}/*/; do [ -L ${{path%/}} ] || [ ! -d $path ] || echo "version $(basename $path)"; done
@@ -42,12 +43,13 @@ SERVICE = f"""\
 Description=labctl's agent: executes benchmark runs on this host
 # Started after the runtimes, and so ended before them: what is under way is cleaned up while they still answer.
 After=containerd.service crio.service
-# However often it ends, it comes back.
+# However often it dies, it comes back.
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={COMMAND} serve
-Restart=always
+# It ends when there is nothing to do; whoever wants something of it starts it (labctl-agent relay, status, ...), and so does a boot.
+ExecStart={COMMAND} serve --idle {IDLE_S}
+Restart=on-failure
 RestartSec=1
 KillMode=mixed
 TimeoutStopSec=120

@@ -47,21 +47,25 @@ def owner(lock: Path) -> int | None:
 
 
 def start_detached(
-    arguments: Sequence[str], lock: Path, log: Path, patience: float = 15.0
+    arguments: Sequence[str], lock: Path, log: Path, patience: float = 15.0, secret: str | None = None
 ) -> subprocess.Popen[bytes]:
     """Start `labctl ARGUMENTS` in a session of its own, and wait until it owns the run.
 
-    It has no terminal, survives the one it was started from, and what it prints goes to ``log``.
+    It has no terminal, survives the one it was started from, and what it prints goes to ``log``. A ``secret`` is the one line
+    of its standard input: neither a command line nor an environment has it, and the pipe is gone when it was read.
     Raises RunError: it died, or took longer than ``patience`` seconds.
     """
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "orchestrator.cli.main", *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if secret is None else subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    if process.stdin is not None:
+        with suppress(BrokenPipeError), process.stdin as pipe:  # one that has died says so below
+            pipe.write(f"{secret}\n".encode())
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if process.poll() is not None and process.returncode != 0:

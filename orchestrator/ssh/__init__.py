@@ -6,7 +6,6 @@ The only package that knows fabric and paramiko, which it imports when the first
 
 from orchestrator.ssh.connection import Completed, Connection, connect
 from orchestrator.ssh.fanout import Results, fan_out
-from orchestrator.ssh.relay import Relay
 from orchestrator.ssh.stream import Stream
 
-__all__ = ["Completed", "Connection", "Relay", "Results", "Stream", "connect", "fan_out"]
+__all__ = ["Completed", "Connection", "Results", "Stream", "connect", "fan_out"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.model.endpoint import Endpoint
-from orchestrator.ssh.relay import Relay
 from orchestrator.ssh.session import open_stream
 from orchestrator.ssh.stream import Stream
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     import fabric
 
     from orchestrator.ssh.failures import Where
+    from orchestrator.ssh.relay import Relay
 
 IDLE_SECONDS = 3600.0
 
@@ -80,6 +80,8 @@ class Connection:
 
     def relay(self, command: str) -> Relay:
         """A Unix socket on this machine, each connection to it joined to a run of ``command`` on the host. See `Relay`."""
+        from orchestrator.ssh.relay import Relay  # sockets and temporary folders, which most verbs do without
+
         return Relay(lambda: self.stream(command))
 
 
@@ -89,6 +91,7 @@ def connect(endpoint: Endpoint) -> Connection:
     Raises UnknownHostKey, ChangedHostKey, ConnectionRefused, ConnectionTimeout, AddressNotFound, LoginRefused,
     ConnectionLost, UnreachableError (it does not speak SSH), ConfigError (~/.ssh/config, known_hosts).
     """
+    import orchestrator.ssh.lean  # noqa: F401  # before what dial imports
     from orchestrator.ssh.dial import dial
 
     connection, where = dial(endpoint)

@@ -16,6 +16,7 @@ from paramiko.ssh_exception import BadHostKeyException, SSHException
 
 from orchestrator.model.endpoint import Endpoint
 from orchestrator.model.errors import ChangedHostKey, LoginRefused
+from orchestrator.ssh.alive import AttentiveTransport
 from orchestrator.ssh.failures import Where, connecting
 from orchestrator.ssh.hostkeys import KnownHosts, Refuse, known_hosts_of, lookup_name
 
@@ -150,7 +151,7 @@ def tuned_transport(sock: Any, disabled_algorithms: Any = None) -> Transport:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_SECONDS * 1000)
-    transport = Transport(sock, default_window_size=WINDOW, disabled_algorithms=disabled_algorithms)
+    transport = AttentiveTransport(sock, default_window_size=WINDOW, disabled_algorithms=disabled_algorithms)
     options = transport.get_security_options()
     known = tuple(options.ciphers)
     fast = tuple(cipher for cipher in _FAST_CIPHERS if cipher in known)

@@ -38,7 +38,7 @@ def open_stream(
         channel = transport.open_session(window_size=None, timeout=endpoint.connect_timeout)
         channel.settimeout(idle_timeout)
         if not endpoint.become or where.user == endpoint.become_user:
-            _execute(channel, command, where)
+            _execute(channel, f"exec {for_any_shell(command)}", where)
             return Stream(channel, where)
         sudo = _Sudo(channel, endpoint, where, f"labctl-{secrets.token_hex(8)}")
         try:
@@ -48,6 +48,17 @@ def open_stream(
             raise
         finally:
             channel.settimeout(idle_timeout)
+
+
+def for_any_shell(command: str) -> str:
+    """``command``, which is written for sh, as words that mean the same to every login shell (bash, zsh, fish, csh).
+
+    csh knows neither a newline nor ``!`` within quotes: a command with one of them is written in octal numbers.
+    """
+    if "\n" not in command and "!" not in command:
+        return f"sh -c {shlex.quote(command)}"
+    octal = "".join(f"\\0{byte:03o}" for byte in command.encode())
+    return f"""sh -c 'eval "$(printf %b "{octal}")"'"""
 
 
 def _execute(channel: Channel, command: str, where: Where) -> None:
@@ -117,7 +128,7 @@ class _Sudo:
     def _command(self, command: str) -> str:
         how = "-n" if self.endpoint.become_password is None else f"-S -p {self.prompt.decode()}"
         script = f"echo {self.ready.decode().strip()} >&2; {command}"
-        return f"sudo -H {how} -u {shlex.quote(self.endpoint.become_user)} -- sh -c {shlex.quote(script)}"
+        return f"sudo -H {how} -u {shlex.quote(self.endpoint.become_user)} -- {for_any_shell(script)}"
 
     def _more(self, said: bytes, deadline: float, asked: bool) -> bytes:
         self.channel.settimeout(max(0.01, deadline - time.monotonic()))
@@ -135,11 +146,13 @@ class _Sudo:
         user, become = self.where.user, self.endpoint.become_user
         if self.endpoint.become_password is not None and asked:
             message = f"sudo did not accept the password of {user}, who is to become {become}."
-            return LoginRefused(self.where.host, message, "Correct ansible_become_password.")
+            return LoginRefused(
+                self.where.host, message, "Correct ansible_become_password, or what was given for this call."
+            )
         lines = said.replace(self.prompt, b"").decode("utf-8", "replace").strip().splitlines()
         reason = lines[-1].removeprefix("sudo: ").rstrip(".") if lines else "it says nothing"
         return LoginRefused(
             self.where.host,
             f"sudo does not let {user} become {become}: {reason}.",
-            f"Set ansible_become_password, or let {user} use sudo without one.",
+            f"Give sudo's password with --ask-become-pass or ansible_become_password, or let {user} use sudo without one.",
         )

@@ -61,7 +61,7 @@ class Stream:
         if status >= 0:
             return status
         if not self._channel.eof_received:
-            raise lost(self._where)
+            raise lost(self._where, self._channel)
         raise HostError(self._where.host, "the program was ended by a signal.", self.stderr_tail(3) or None)
 
     def read_all(self, deadline: float) -> bytes:
@@ -117,7 +117,7 @@ class _Reader(io.RawIOBase):
         with _speaking(self._channel, self._where):
             data = self._channel.recv(len(buffer))
         if not data and not self._channel.eof_received:
-            raise lost(self._where)
+            raise lost(self._where, self._channel)
         buffer[: len(data)] = data
         return len(data)
 
@@ -152,10 +152,14 @@ class _Drain:
                 del self._kept[:-TAIL_BYTES]
 
 
-def lost(where: Where) -> ConnectionLost:
+def lost(where: Where, channel: Channel) -> ConnectionLost:
     """For an end that nobody announced."""
+    from orchestrator.ssh.alive import HostSilent  # it imports paramiko: only who has a connection does
+
+    why = channel.get_transport().saved_exception
+    reason = f": {why}" if isinstance(why, HostSilent) else ""
     return ConnectionLost(
-        where.host, f"the connection to {where.target} broke.", "Is the host up? Then do it again."
+        where.host, f"the connection to {where.target} broke{reason}.", "Is the host up? Then do it again."
     )
 
 
@@ -171,4 +175,4 @@ def _speaking(channel: Channel, where: Where) -> Iterator[None]:
     except OSError as error:
         if channel.eof_received:
             raise HostError(where.host, "the program ended before it had read its input.") from error
-        raise lost(where) from error
+        raise lost(where, channel) from error

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from orchestrator.model.interval import Interval
 from orchestrator.model.verdict import Evidence, Subject, VerdictKind
@@ -48,7 +48,7 @@ def fleet_different(subject: Subject, evidence: Evidence, agree: int) -> str:
     level = f"{100 * evidence.interval.level:g} % CI"
     return (
         f"{subject.combination} is {times(evidence.ratio)} {word} than {subject.baseline} in "
-        f"{subject.benchmark}, {subject.metric} ({level} {_range(evidence.interval)}; "
+        f"{subject.benchmark}, {subject.metric} ({level} {spread(evidence.interval)}; "
         f"{agree} of {evidence.units} machines agree, {p_value(evidence.p)})."
     )
 
@@ -72,7 +72,7 @@ def size_depends(subject: Subject, ratios: Interval) -> str:
 def fleet_inconclusive(subject: Subject, evidence: Evidence) -> str:
     assert evidence.interval is not None
     return (
-        f"Inconclusive across {evidence.units} machines: {span(subject, evidence.interval)}; more machines would decide. "
+        f"Inconclusive across {evidence.units} machines: {span(subject, evidence.interval)}; {_advice(evidence, 'machine')}. "
         f"Of {_about(subject)}."
     )
 
@@ -82,7 +82,7 @@ def fleet_alike(sentence: str, machines: int) -> str:
     return f"Across {machines} machines: {sentence[0].lower()}{sentence[1:]}"
 
 
-def _range(interval: Interval) -> str:
+def spread(interval: Interval) -> str:
     low, high = (interval.low, interval.high) if interval.high > 1 else (1 / interval.high, 1 / interval.low)
     return f"{low:.2f}-{high:.2f}" if high < 10 else f"{low:.3g}-{high:.3g}"
 
@@ -97,7 +97,7 @@ def _different(subject: Subject, evidence: Evidence) -> str:
     level = f"{100 * evidence.interval.level:g} % CI"
     return (
         f"{subject.combination} is {times(evidence.ratio)} {word} than {subject.baseline} in "
-        f"{subject.benchmark}, {subject.metric} ({level} {_range(evidence.interval)}; "
+        f"{subject.benchmark}, {subject.metric} ({level} {spread(evidence.interval)}; "
         f"{evidence.units} pairs, {p_value(evidence.p)})."
     )
 
@@ -113,7 +113,7 @@ def _equivalent(subject: Subject, evidence: Evidence) -> str:
 
 def _inconclusive(subject: Subject, evidence: Evidence) -> str:
     assert evidence.interval is not None
-    return f"Inconclusive: {span(subject, evidence.interval)}; {_advice(evidence)}. Of {_about(subject)}."
+    return f"Inconclusive: {span(subject, evidence.interval)}; {_advice(evidence, 'block')}. Of {_about(subject)}."
 
 
 def span(subject: Subject, interval: Interval) -> str:
@@ -125,12 +125,20 @@ def span(subject: Subject, interval: Interval) -> str:
     return f"{percent(interval.low)} {words[0]} to {percent(interval.high)} {words[1]}"
 
 
-def _advice(evidence: Evidence) -> str:
+def _advice(evidence: Evidence, unit: str) -> str:
     if evidence.more:
-        return f"about {evidence.more} more block{'s' if evidence.more != 1 else ''}"
-    return (
-        f"the difference lies near the margin of {evidence.margin * 100:g} %, where more blocks hardly decide"
-    )
+        return f"about {evidence.more} more {unit}{'s' if evidence.more != 1 else ''}"
+    return f"the difference lies near the margin of {evidence.margin * 100:g} %, where more {unit}s hardly decide"
+
+
+def missing_machines(names: Sequence[str]) -> str:
+    """Behind what is said across machines, where some of the run's have no ratio: `` Without m3 and m7.``"""
+    return f" Without {listed(names)}." if names else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a, b and c``"""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _unclaimed(subject: Subject, evidence: Evidence) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from orchestrator.model.interval import Interval
 from orchestrator.model.verdict import Evidence, Scope, Subject, Verdict, VerdictKind
@@ -14,10 +15,13 @@ from orchestrator.stats.fleet import FEWEST as FEWEST_MACHINES
 from orchestrator.stats.paired import FEWEST
 from orchestrator.stats.sentences import SENTENCES
 
+Claim: TypeAlias = "tuple[Subject, bool]"
+"""What a difference is said of, and whether it is said to be worse."""
+
 
 def judge_host(host: str, subject: Subject, evidence: Evidence, alpha: float = 0.05) -> Verdict:
     """The verdict on one host: the first kind whose condition holds."""
-    kind = _kind(evidence, alpha)
+    kind = kind_of(evidence, alpha)
     return Verdict(
         kind, Scope.HOST, host, subject, evidence, f"On {host}: {SENTENCES[kind](subject, evidence)}"
     )
@@ -40,7 +44,7 @@ def judge_fleet(
     """
     if conflict:
         return _across(VerdictKind.CONFLICT, subject, evidence, sentences.conflict(subject, ratios))
-    kind = _kind(evidence, alpha, fewest=FEWEST_MACHINES)
+    kind = kind_of(evidence, alpha, fewest=FEWEST_MACHINES)
     if kind is VerdictKind.DIFFERENT:
         return _across(kind, subject, evidence, sentences.fleet_different(subject, evidence, agree))
     if each:
@@ -58,35 +62,39 @@ def varies(subject: Subject, evidence: Evidence, ratios: Interval) -> Verdict:
 
 
 def _across(kind: VerdictKind, subject: Subject, evidence: Evidence, sentence: str) -> Verdict:
-    return Verdict(kind, Scope.FLEET, None, subject, evidence, sentence)
+    said = f"{sentence}{sentences.missing_machines(evidence.missing)}"
+    return Verdict(kind, Scope.FLEET, None, subject, evidence, said)
 
 
 def say_only(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """A difference that no other host shares, in its direction, is said of its host *only*; the others stay as they are."""
+    sharing: dict[Claim, set[str | None]] = {}
+    for verdict in verdicts:
+        if verdict.kind is VerdictKind.DIFFERENT:
+            sharing.setdefault(_claim(verdict), set()).add(verdict.where)
     return tuple(
-        replace(
-            verdict,
-            sentence=verdict.sentence.replace(f"On {verdict.where}: ", f"On {verdict.where} only: ", 1),
-        )
-        if verdict.kind is VerdictKind.DIFFERENT and not any(_share(verdict, other) for other in verdicts)
+        _only(verdict)
+        if verdict.kind is VerdictKind.DIFFERENT and len(sharing[_claim(verdict)]) == 1
         else verdict
         for verdict in verdicts
     )
 
 
-def _share(one: Verdict, other: Verdict) -> bool:
-    return (
-        one.where != other.where
-        and (one.kind, one.subject) == (other.kind, other.subject)
-        and _direction(one) == _direction(other)
-    )
+def _only(verdict: Verdict) -> Verdict:
+    where = f"On {verdict.where}"
+    return replace(verdict, sentence=verdict.sentence.replace(f"{where}: ", f"{where} only: ", 1))
+
+
+def _claim(verdict: Verdict) -> Claim:
+    return verdict.subject, _direction(verdict)
 
 
 def _direction(verdict: Verdict) -> bool:
     return verdict.evidence.ratio is not None and verdict.evidence.ratio > 1
 
 
-def _kind(evidence: Evidence, alpha: float, fewest: int = FEWEST) -> VerdictKind:
+def kind_of(evidence: Evidence, alpha: float, fewest: int = FEWEST) -> VerdictKind:
+    """The first kind whose condition holds; ``fewest`` units are needed for any claim."""
     ratio, interval, equivalence = evidence.ratio, evidence.interval, evidence.equivalence
     if evidence.units < fewest or ratio is None or interval is None or equivalence is None:
         return VerdictKind.UNCLAIMED

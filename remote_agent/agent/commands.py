@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `labctl-agent` asks of a running agent: start, status, wait, fetch, cancel. Each gives the exit code."""
+"""What `labctl-agent` asks of a running agent: preflight, start, status, wait, fetch, cancel. Each gives the exit code."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import IO, Any
 import grpc
 
 from remote_agent.agent.spec import RunSpec, SpecError
+from remote_agent.agent.wake import listening, wake
 from remote_agent.gen.labctl.agent.v1 import agent_pb2 as pb
 from remote_agent.gen.labctl.agent.v1 import agent_pb2_grpc as pb_grpc
 
 DEADLINE_S = 20.0
-CANCEL_DEADLINE_S = 150.0
-"""A CRI call under way ends within 70 s; then comes clean-up."""
+CANCEL_DEADLINE_S = 210.0
+"""A CRI call under way ends within 120 s; then comes clean-up."""
 
 FINE, FAILED = 0, 1
 
@@ -31,12 +32,25 @@ class CommandError(Exception):
         self.exit_code = exit_code
 
 
+def preflight(options: Namespace, out: IO[str]) -> int:
+    """A line for each thing that stands against the run on this host; FAILED where there is one."""
+    spec = _spec(options.spec, _load(options.spec)).to_message()
+    request = pb.PreflightRequest(combinations=spec.combinations, benchmarks=spec.benchmarks)
+    with _agent(options.socket) as stub:
+        checks = stub.Preflight(request, timeout=3 * DEADLINE_S).checks
+    found = [check for check in checks if not check.ok]
+    for check in found:
+        out.write(" ".join(filter(None, (_of(check.combination), check.message, check.hint))) + "\n")
+    return FAILED if found else FINE
+
+
+def _of(combination: str) -> str:
+    return f"{combination}:" if combination else ""
+
+
 def start(options: Namespace, out: IO[str]) -> int:
     value = _load(options.spec)
-    try:
-        spec = RunSpec.from_json(value)
-    except SpecError as error:
-        raise CommandError(f"{options.spec}: {error}", 2) from error
+    spec = _spec(options.spec, value)
     grants = _all_blocks(options, value, spec) if options.grant_all else None
     with _agent(options.socket) as stub:
         status = stub.StartRun(pb.StartRunRequest(spec=spec.to_message()), timeout=DEADLINE_S)
@@ -64,7 +78,8 @@ def wait(options: Namespace, out: IO[str]) -> int:
                 reply = event.status
                 continue
             failed += sum(_failed(line) for line in event.journal.data.splitlines())
-    out.write(_sentence(reply) + (f" {failed} trials did not succeed." if failed else "") + "\n")
+    trials = f" {failed} trial{'s' * (failed != 1)} failed." if failed else ""
+    out.write(_sentence(reply) + trials + "\n")
     return FAILED if failed or reply.state != pb.STATE_COMPLETE else FINE
 
 
@@ -86,6 +101,8 @@ def cancel(options: Namespace, out: IO[str]) -> int:
 
 @contextmanager
 def _agent(socket: Path) -> Iterator[pb_grpc.AgentStub]:
+    if not listening(socket):
+        wake(socket)
     options = (("grpc.default_authority", "localhost"), ("grpc.enable_http_proxy", 0))
     with grpc.insecure_channel(f"unix:{socket}", options=options) as channel:
         try:
@@ -118,6 +135,15 @@ def _load(path: Path) -> Any:
         raise CommandError(f"{path}: not JSON: {error}.", 2) from error
 
 
+def _spec(path: Path, value: Any) -> RunSpec:
+    try:
+        spec = RunSpec.from_json(value)
+        spec.check()
+    except SpecError as error:
+        raise CommandError(f"{path}: {error}", 2) from error
+    return spec
+
+
 def _all_blocks(options: Namespace, value: Any, spec: RunSpec) -> list[pb.BlockGrant]:
     """--blocks, or the key ``blocks`` of each benchmark: counted ones, which come after the warm-up ones."""
     grants = []
@@ -130,8 +156,9 @@ def _all_blocks(options: Namespace, value: Any, spec: RunSpec) -> list[pb.BlockG
 
 
 def _failed(line: bytes) -> bool:
+    """As for a conductor: what a host cannot do (unsupported) is no failure."""
     record = json.loads(line)
-    return bool(record["type"] == "trial" and record["status"] != "ok")
+    return bool(record["type"] == "trial" and record["status"] == "failed")
 
 
 def _as_json(reply: pb.StatusReply) -> dict[str, Any]:

@@ -19,16 +19,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from remote_agent.agent import VERSION
-from remote_agent.agent.executor import FORGOTTEN, Executor, Torn
 from remote_agent.agent.journal import Journal
 from remote_agent.agent.schedule import CloseBlock, DoTrial, Finish, OpenBlock, Progress, Step, next_step
-from remote_agent.agent.spec import RunSpec
+from remote_agent.agent.spec import RunSpec, SpecError
 from remote_agent.agent.store import FULL, Grants, RunFolder, Store, StoreError
-from remote_agent.benchmarks.bench import Cancelled
+from remote_agent.agent.trial import FORGOTTEN, Executor, Torn
+from remote_agent.benchmarks.reach import Cancelled
 from remote_agent.contract.journal import Leak, Trial, TrialKey, record
 from remote_agent.host.clocks import Clocks, jumps, read_clocks
 from remote_agent.host.noise import Counters, between
@@ -91,15 +92,17 @@ class Engine:
     def __init__(
         self,
         store: Store,
-        executor: Executor,
+        executor: Callable[[], Executor],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         boot_id: Path = Path("/proc/sys/kernel/random/boot_id"),
         clocks: Callable[[], Clocks] = read_clocks,
         room_pause_s: float = ROOM_PAUSE_S,
     ) -> None:
-        """Takes up every run of the store's; ``broken`` maps a run's folder that cannot be read to the reason."""
+        """Takes up every run of the store's. ``executor`` is called once, when there is something to execute. ``broken`` maps a run's
+        folder that cannot be read to the reason.
+        """
         self._store = store
-        self._executor = executor
+        self._make_executor = executor
         self._now = now
         self._boot_id = boot_id.read_text().strip()
         self._clocks, self._clocks_before = clocks, clocks()
@@ -112,18 +115,29 @@ class Engine:
         for folder in store.runs():
             try:
                 self._take(folder)
-            except (StoreError, OSError) as error:
+            except (StoreError, SpecError, OSError) as error:
                 self.broken[folder.path.name] = str(error)
 
     @property
     def boot_id(self) -> str:
         return self._boot_id
 
+    @property
+    def idle(self) -> bool:
+        """Every run of this host's has ended, and nobody follows one."""
+        with self._changed:
+            return not self._listeners and all(run.progress.ended for run in self._runs.values())
+
+    @cached_property
+    def _executor(self) -> Executor:
+        return self._make_executor()
+
     def start(self, spec: RunSpec) -> RunStatus:
         """Make the run known; the same again changes nothing.
 
-        Raises Refused: another run has that id; StoreError, OSError: it cannot be kept.
+        Raises SpecError: it cannot be executed; Refused: another run has that id; StoreError, OSError: it cannot be kept.
         """
+        spec.check()
         with self._changed:
             try:
                 known = self._run(spec.run_id)
@@ -380,6 +394,8 @@ class Engine:
             progress = Progress.of(journal.records())
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{folder.journal}: not a journal of this agent's ({error}).") from error
+        if not progress.ended:
+            spec.check()
         self._runs[spec.run_id] = Run(spec, folder, journal, progress, folder.grants())
         with self._changed:
             self._tell()

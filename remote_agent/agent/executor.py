@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from remote_agent.agent.measure import Measured, failed, measure, unsupported
 from remote_agent.agent.reach import TrialHost
 from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
-from remote_agent.benchmarks.bench import POD_PARAMS, Cancelled
+from remote_agent.agent.trial import FORGOTTEN, Note, Torn
+from remote_agent.benchmarks.bench import POD_PARAMS
 from remote_agent.contract.journal import Leak, Trial
 from remote_agent.cri.client import Cri, CriError
 from remote_agent.cri.daemon import daemon
@@ -41,43 +42,9 @@ minutes it removes it by itself."""
 
 FORGET_PAUSE_S = 1.0
 
-FORGOTTEN = (
-    "The runtime has forgotten it, and it has no label that says whose it is: look, and remove it by hand."
-)
-
-Note = Callable[[str, str, str], None]
-"""Called with level, message, hint."""
-
-
-class Torn(Exception):
-    """The attempt is no measurement of its combination and has to be redone; it is cleaned up. The text says why."""
-
-
-class Executor(Protocol):
-    """What the engine needs of a host."""
-
-    def clean(self, spec: RunSpec, note: Note) -> int:
-        """Remove what carries labctl's labels, and its own empty control groups; the number of labelled things that were there."""
-
-    def snapshot(self, spec: RunSpec) -> Snapshot:
-        """What the leak audit sees now, of all of the run's runtimes."""
-
-    def leaks(self, spec: RunSpec, before: Snapshot) -> tuple[Leak, ...]:
-        """What has come since a crash, and does not go: the runtimes may still be making or removing what it interrupted."""
-
-    def fingerprint(self, spec: RunSpec) -> Mapping[str, Any]: ...
-
-    def counters(self) -> Counters: ...
-
-    def trial(self, spec: RunSpec, due: DoTrial, checkpoint: Callable[[], None], note: Note) -> Trial:
-        """Execute it. Raises Cancelled, cleaned up, where ``checkpoint`` does, and Torn; all else is a failed trial."""
-
-    def finish(self, spec: RunSpec) -> None:
-        """Remove what the run as a whole left: its control groups, its connections."""
-
 
 class CriExecutor:
-    """The real one. ``root`` and the patience (``settle_s`` is the audit's) are other ones in tests alone."""
+    """The real Executor. ``root`` and the patience (``settle_s`` is the audit's) are other ones in tests alone."""
 
     def __init__(
         self,
@@ -361,14 +328,3 @@ def _remove_groups(hierarchy: Path, parent: str) -> None:
             os.rmdir(folder)  # noqa: PTH106 - of a control group, nothing else removes it
         except OSError:
             continue
-
-
-__all__ = [
-    "Cancelled",
-    "CriExecutor",
-    "Executor",
-    "Note",
-    "Torn",
-    "cgroup_parents",
-    "lacks_handler",
-]

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from remote_agent.agent.wake import SOCKET, wake
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-SOCKET = Path("/run/labctl/agent.sock")
 RUNS = Path("/var/lib/labctl/runs")
 USAGE, UNREACHABLE, INTERRUPTED = 2, 3, 130
 
@@ -53,7 +54,11 @@ def _relay(socket: Path) -> int:
     from remote_agent.agent.relay import relay
 
     try:
-        relay(str(socket))
+        try:
+            relay(str(socket))
+        except (FileNotFoundError, ConnectionRefusedError):
+            wake(socket)
+            relay(str(socket))
     except OSError as error:
         return _say(
             f"{socket}: {error.strerror}. Is the agent running? systemctl status labctl-agent", UNREACHABLE
@@ -62,18 +67,26 @@ def _relay(socket: Path) -> int:
 
 
 def _serve(options: Namespace) -> int:
+    _without_tls()
     from remote_agent.agent.serve import AlreadyServing, serve
 
     try:
-        return serve(options.socket, options.runs)
+        return serve(options.socket, options.runs, options.idle)
     except (AlreadyServing, OSError) as error:
         return _say(str(error), 1)
+
+
+def _without_tls() -> None:
+    """asyncio and hashlib do without OpenSSL where Python was built without it; an agent, which never speaks TLS, saves 6 MB so."""
+    for name in ("ssl", "_hashlib"):
+        sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails now
 
 
 def _command(options: Namespace) -> int:
     from remote_agent.agent import commands
 
     verbs = {
+        "preflight": commands.preflight,
         "start": commands.start,
         "status": commands.status,
         "wait": commands.wait,
@@ -105,6 +118,13 @@ def _parser() -> ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     serve = verbs.add_parser("serve", help="be the agent")
     serve.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (%(default)s)")
+    serve.add_argument(
+        "--idle", type=float, metavar="SECONDS", help="end when nobody has asked for anything for so long"
+    )
+    preflight = verbs.add_parser(
+        "preflight", help="say what stands against a run here (exit 1), and start nothing"
+    )
+    preflight.add_argument("spec", type=Path, metavar="SPEC.json")
     start = verbs.add_parser("start", help="make a run known, and with --grant-all execute it")
     start.add_argument("spec", type=Path, metavar="SPEC.json")
     start.add_argument("--grant-all", action="store_true", help="execute all blocks without a controller")

@@ -12,14 +12,15 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import grpc.aio
 
 from remote_agent.agent.engine import Engine
-from remote_agent.agent.executor import CriExecutor
+from remote_agent.agent.idle import Calls, until_idle
 from remote_agent.agent.service import Service
 from remote_agent.agent.store import Store
+from remote_agent.agent.trial import Executor
 from remote_agent.gen.labctl.agent.v1 import agent_pb2_grpc as pb_grpc
 
 GRACE_S = 2.0
@@ -31,31 +32,42 @@ class AlreadyServing(Exception):
     """Another agent holds the socket; the text is one sentence."""
 
 
-def serve(socket: Path, runs: Path) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. Raises AlreadyServing, OSError."""
+def serve(socket: Path, runs: Path, idle_s: float | None = None) -> int:
+    """Serve until SIGTERM or SIGINT, or until nothing was asked for ``idle_s``; the exit code. Raises AlreadyServing, OSError."""
     os.umask(0o077)  # the socket is root's alone, and everything else that is made here
     socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     runs.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _only_one(socket):
-        engine = Engine(Store(runs), CriExecutor())
+        engine = Engine(Store(runs), _executor)
         for run, reason in engine.broken.items():
             sys.stderr.write(f"labctl-agent: run {run} cannot be read and is left alone: {reason}\n")
         gc.collect()
         gc.freeze()  # what has been imported need not be looked through after every trial
-        return asyncio.run(_serve(engine, socket))
+        return asyncio.run(_serve(engine, socket, idle_s))
 
 
-async def _serve(engine: Engine, socket: Path) -> int:
+def _executor() -> Executor:
+    """With it come the benchmarks' machinery and the CRI's client: an agent without a run does without."""
+    from remote_agent.agent.executor import CriExecutor
+
+    return CriExecutor()
+
+
+async def _serve(engine: Engine, socket: Path, idle_s: float | None) -> int:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     worker = _Worker(engine, lambda: loop.call_soon_threadsafe(stop.set))
-    server = grpc.aio.server()
+    calls = Calls()
+    server = grpc.aio.server(interceptors=[calls])
     pb_grpc.add_AgentServicer_to_server(Service(engine), server)
     server.add_insecure_port(f"unix:{socket}")
     await server.start()
     worker.start()
-    await stop.wait()
+    waits: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+    if idle_s is not None:
+        waits.append(asyncio.create_task(until_idle(calls, lambda: engine.idle, idle_s)))
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     engine.close()
     await server.stop(GRACE_S)
     await asyncio.to_thread(worker.join, WORKER_GRACE_S)

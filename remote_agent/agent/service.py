@@ -16,12 +16,10 @@ import grpc.aio
 from remote_agent.agent import VERSION
 from remote_agent.agent.engine import Engine, Refused, RunStatus, UnknownRun
 from remote_agent.agent.journal import OffsetError
-from remote_agent.agent.preflight import preflight
 from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec, SpecError
 from remote_agent.agent.store import StoreError
 from remote_agent.gen.labctl.agent.v1 import agent_pb2 as pb
 from remote_agent.gen.labctl.agent.v1 import agent_pb2_grpc as pb_grpc
-from remote_agent.host.fingerprint import fingerprint
 
 HEARTBEAT_S = 5.0
 """An attached conductor hears at least so often."""
@@ -55,12 +53,16 @@ class Service(pb_grpc.AgentServicer):
         self._heartbeat_s = heartbeat_s
 
     async def Info(self, request: pb.InfoRequest, context: Context) -> pb.InfoReply:
+        from remote_agent.host.fingerprint import fingerprint
+
         facts = await asyncio.to_thread(fingerprint)
         return pb.InfoReply(
             version=VERSION, pid=os.getpid(), boot_id=self._engine.boot_id, facts_json=json.dumps(facts)
         )
 
     async def Preflight(self, request: pb.PreflightRequest, context: Context) -> pb.PreflightReply:
+        from remote_agent.agent.preflight import preflight  # with what it needs: an idle agent does without
+
         combinations = [Combination(item.cri, item.handler, item.socket) for item in request.combinations]
         benchmarks = await _refusing(
             context, lambda: [BenchmarkSpec.from_message(item) for item in request.benchmarks]

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from remote_agent.benchmarks import registry
 from remote_agent.contract.benchmark import Benchmark
 from remote_agent.gen.labctl.agent.v1 import agent_pb2 as pb
 
@@ -52,11 +51,29 @@ class BenchmarkSpec:
         if not isinstance(params, dict):
             raise SpecError(f"params_json of {item.name} is no object.")
         found = cls(item.name, item.warmup, params)
-        _check_benchmark(found)
+        found.check()
         return found
+
+    def check(self) -> None:
+        """Raises SpecError for what this version of the agent cannot execute."""
+        try:
+            known = self.benchmark.params
+        except KeyError:
+            raise SpecError(f"There is no benchmark {self.name!r}; this agent has another version?") from None
+        for name, value in self.params.items():
+            if name not in known:
+                raise SpecError(
+                    f"{self.name} has no parameter {name!r}; it has {', '.join(sorted(known)) or 'none'}."
+                )
+            if not isinstance(value, type(known[name])) or isinstance(value, bool) != isinstance(
+                known[name], bool
+            ):
+                raise SpecError(f"{self.name}: {name} must be of the kind of {known[name]!r}.")
 
     @property
     def benchmark(self) -> Benchmark:
+        from remote_agent.benchmarks import registry  # all of them: an agent without a run does without
+
         return registry.find(self.name)
 
     @property
@@ -75,7 +92,12 @@ class RunSpec:
     benchmarks: tuple[BenchmarkSpec, ...]
 
     def __post_init__(self) -> None:
-        check(self)
+        _check(self)
+
+    def check(self) -> None:
+        """Raises SpecError for what this version of the agent cannot execute. A run that has ended may be of another."""
+        for item in self.benchmarks:
+            item.check()
 
     def combination(self, name: str) -> Combination:
         """Raises KeyError."""
@@ -130,8 +152,8 @@ class RunSpec:
         )
 
 
-def check(spec: RunSpec) -> None:
-    """Raises SpecError for what could not be executed, before anything is."""
+def _check(spec: RunSpec) -> None:
+    """Raises SpecError for what no agent could execute."""
     if not RUN_ID.fullmatch(spec.run_id):
         raise SpecError(f"run_id {spec.run_id!r} is not made of letters, digits, '.', '_' and '-'.")
     if not spec.combinations or not spec.benchmarks:
@@ -148,22 +170,5 @@ def check(spec: RunSpec) -> None:
                 f"The combination {combination.name!r} needs cri, handler and an absolute socket path."
             )
     for item in spec.benchmarks:
-        _check_benchmark(item)
-
-
-def _check_benchmark(item: BenchmarkSpec) -> None:
-    try:
-        known = item.benchmark.params
-    except KeyError:
-        raise SpecError(f"There is no benchmark {item.name!r}; this agent has another version?") from None
-    if item.warmup < 0:
-        raise SpecError(f"warmup of {item.name} is below 0.")
-    for name, value in item.params.items():
-        if name not in known:
-            raise SpecError(
-                f"{item.name} has no parameter {name!r}; it has {', '.join(sorted(known)) or 'none'}."
-            )
-        if not isinstance(value, type(known[name])) or isinstance(value, bool) != isinstance(
-            known[name], bool
-        ):
-            raise SpecError(f"{item.name}: {name} must be of the kind of {known[name]!r}.")
+        if item.warmup < 0:
+            raise SpecError(f"warmup of {item.name} is below 0.")

@@ -2,7 +2,7 @@
 """How the runner gets onto a host: one command, and a zip written into its standard input.
 
 The host needs nothing but python3 and /proc: the zip lies in memory (memfd), so a full or noexec /tmp does not matter, and
-nothing stays behind. `COMMAND` is plain words, so that `sudo -n COMMAND` works too. Where the host's python3 is missing or
+nothing stays behind. `COMMAND` is one line for sh, and the shell becomes the runner. Where the host's python3 is missing or
 too old, the command writes one sentence to standard error and ends with MISSING or TOO_OLD.
 """
 
@@ -18,6 +18,7 @@ from importlib.resources.abc import Traversable
 MISSING = 127
 TOO_OLD = 69
 MINIMUM = (3, 11)
+TORN = "labctl: the connection ended before the runner had arrived."
 
 PARTS = ("__init__.py", "contract/__init__.py", "contract/steps.py", "contract/wire.py", "host/__init__.py", "host/facts.py",
          "host/capabilities.py", "host/installed.py", "host/kvm.py", "host/kernel.py", "runner")  # fmt: skip
@@ -31,11 +32,10 @@ if sys.version_info < {MINIMUM!r}:
     sys.stderr.write("labctl: python3 on this host is %d.%d, and labctl needs {MINIMUM[0]}.{MINIMUM[1]} or newer" % sys.version_info[:2]
         + " (Debian 12 and 13 have it).\\n")
     sys.exit({TOO_OLD})
-stream = sys.stdin.buffer
 size = int(stream.readline() or 0)
 program = stream.read(size)
 if not size or len(program) < size:
-    sys.exit("labctl: the connection ended before the runner had arrived.")
+    sys.exit({TORN!r})
 fd = os.memfd_create("labctl-runner")
 with open(fd, "wb", closefd=False) as copy:
     copy.write(program)
@@ -44,14 +44,15 @@ from remote_agent.runner.main import main
 main(stream, sys.stdout.buffer)
 """
 
-_SHELL = (
+# One line, since csh knows no quoted newline. What it executes comes as the first line.
+_FIRST = f'import sys; stream = sys.stdin.buffer; exec(eval(stream.readline() or "sys.exit({TORN!r})"))'
+
+COMMAND = (
     "command -v python3 >/dev/null || {"
     " echo 'labctl: python3 is missing on this host: install it (apt-get install python3) and try again.' >&2;"
     f" exit {MISSING}; }}; "
-    f"exec python3 -I -S -X utf8 -c {shlex.quote(_PROGRAM)}"
+    f"exec python3 -I -S -X utf8 -c {shlex.quote(_FIRST)}"
 )
-
-COMMAND = f"/bin/sh -c {shlex.quote(_SHELL)}"
 """What to execute on the host. -I and -S: the user's and the site's packages and variables have no say."""
 
 
@@ -74,7 +75,10 @@ def _sources(entry: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
 
 
 def payload(contents: Mapping[str, bytes]) -> bytes:
-    """What to write first into the command's input: a line with the zip's length, then the zip. Same contents, same bytes."""
+    """What to write first into the command's input: the program that starts it and the zip's length, a line each, then the zip.
+
+    Same contents, same bytes.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(contents):
@@ -82,4 +86,4 @@ def payload(contents: Mapping[str, bytes]) -> bytes:
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, contents[name])
     packed = buffer.getvalue()
-    return b"%d\n" % len(packed) + packed
+    return b"%a\n%d\n" % (_PROGRAM, len(packed)) + packed

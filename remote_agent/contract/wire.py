@@ -12,6 +12,7 @@ Runner to controller, after the line MAGIC (whatever a login shell prints before
     {"type": "facts", "facts": {...}}
     {"type": "need", "sha256": S}              a step waits for this blob
     {"type": "progress", "step": ID, "message": M}
+    {"type": "data", "step": ID, "size": N}    N raw bytes follow: the next part of the file that the step brings back
     {"type": "outcome", "outcome": {...}}      one a step, in order
     {"type": "bye"}                            after "end"; nothing comes behind it
 
@@ -78,6 +79,21 @@ def read_hello(stream: IO[bytes]) -> dict[str, Any]:
         instead = f"; the last line was {last[:200]!r}" if last else ""
         raise WireError(f"the runner did not start{instead}")
     return frame
+
+
+def write_data(stream: IO[bytes], step: int, data: bytes) -> None:
+    """Write a data frame and its bytes."""
+    stream.write(json.dumps({"type": "data", "step": step, "size": len(data)}).encode() + b"\n")
+    stream.write(data)
+    stream.flush()
+
+
+def read_data(stream: IO[bytes], size: int) -> bytes:
+    """The bytes behind a data frame. Raises WireError where the stream ends first."""
+    data = stream.read(size)
+    if len(data) != size:
+        raise WireError("the connection ended in the middle of a file")
+    return data
 
 
 def write_blob(stream: IO[bytes], sha256: str, size: int, chunks: Iterable[bytes]) -> None:

@@ -18,6 +18,9 @@ from remote_agent.gen.runtime.v1 import cri_pb2_grpc
 DEADLINE_S = 60.0
 """For every call; a StopContainer has its own timeout on top. A pod takes 2 s under emulation (RUNTIMES.md)."""
 
+SANDBOX_DEADLINE_S = 2 * DEADLINE_S
+"""For RunPodSandbox, which the kubelet too gives twice the time: the first pod of runsc on an emulated machine took more than 60 s."""
+
 QUICK_S = 10.0
 """For calls that only ask."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from remote_agent.benchmarks.reach import BenchError, Ended, Executed, Limits, NotSupported, Shape, Stats
-from remote_agent.cri.client import DEADLINE_S, QUICK_S, Cri, CriError, call, timed
+from remote_agent.cri.client import DEADLINE_S, QUICK_S, SANDBOX_DEADLINE_S, Cri, CriError, call, timed
 from remote_agent.cri.endings import Endings
 from remote_agent.cri.lines import logged_at, without_prefixes
 from remote_agent.gen.runtime.v1 import cri_pb2 as pb
@@ -87,7 +87,7 @@ class CriPod:
 
     def run_sandbox(self) -> int:
         self._plan.checkpoint()
-        reply, took = timed("RunPodSandbox", self._calls.RunPodSandbox, self._run, DEADLINE_S)
+        reply, took = timed("RunPodSandbox", self._calls.RunPodSandbox, self._run, SANDBOX_DEADLINE_S)
         self._create.pod_sandbox_id = reply.pod_sandbox_id
         self._stop_sandbox.pod_sandbox_id = reply.pod_sandbox_id
         self._remove_sandbox.pod_sandbox_id = reply.pod_sandbox_id

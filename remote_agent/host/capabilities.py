@@ -26,7 +26,7 @@ def capabilities(root: str = "/") -> dict[str, Any]:
         "container": container_tool(root),
         "libc": libc(root),
         "python": python_tags(),
-        "kvm": kvm(os.path.join(root, "dev/kvm")),
+        "kvm": kvm(os.path.join(root, "dev/kvm"), memory=os.path.join(root, "run/labctl-kvm")),
         "modules": kernel.modules(root, os.uname().release),
         "user_namespaces": kernel.user_namespaces(root),
         "seccomp": kernel.seccomp(root),

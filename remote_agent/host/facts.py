@@ -95,15 +95,18 @@ def _family(name: str, like: list[str]) -> str | None:
     )
 
 
+_VERSION = ("major", "minor", "micro", "releaselevel", "serial")
+
+
 def _system() -> dict[str, Any]:
     import pwd
 
     name = os.uname()
     uid = os.geteuid()
     try:
-        user, home = pwd.getpwuid(uid).pw_name, pwd.getpwuid(uid).pw_dir
+        account = pwd.getpwuid(uid)
     except KeyError:
-        user, home = str(uid), None
+        account = pwd.struct_passwd((str(uid), "", uid, os.getegid(), "", None, None))
     return {
         "system": name.sysname,
         "kernel": name.release,
@@ -113,11 +116,18 @@ def _system() -> dict[str, Any]:
         "hostname": name.nodename.partition(".")[0],
         "nodename": name.nodename,
         "fqdn": name.nodename,
-        "user_id": user,
+        "user_id": account.pw_name,
         "user_uid": uid,
-        "user_dir": home,
+        "user_gid": account.pw_gid,
+        "user_gecos": account.pw_gecos,
+        "user_dir": account.pw_dir,
+        "user_shell": account.pw_shell,
         "python_version": sys.version.split()[0],
-        "python": {"executable": sys.executable, "version_info": list(sys.version_info)},
+        "python": {
+            "executable": sys.executable,
+            "version": dict(zip(_VERSION, sys.version_info, strict=True)),
+            "version_info": list(sys.version_info),
+        },
         "pkg_mgr": "apt" if os.path.exists("/usr/bin/apt-get") else None,
     }
 

@@ -16,6 +16,7 @@ from remote_agent.host.installed import installed
 from remote_agent.host.read import gather
 
 GROUPS = {
+    "identity": machine.identity,
     "cpu": machine.cpu,
     "kernel": machine.kernel,
     "memory": machine.memory,

@@ -11,6 +11,8 @@ from typing import Any
 from remote_agent.host.read import Absent, command, entry, number, table, text
 
 Probes = Mapping[str, Callable[[], Any]]
+UNSET = ("03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009")
+"""UUIDs that are on many boards, because their firmware's template has them."""
 
 
 def cpu(root: Path) -> Probes:
@@ -51,6 +53,17 @@ def kernel(root: Path) -> Probes:
     }
 
 
+def identity(root: Path) -> Probes:
+    """Which installation, on which hardware: so that two controllers' hosts of one name are told apart.
+
+    Hashed, as machine-id(5) asks whoever lets the id leave its host. A container has its machine's hardware.
+    """
+    return {
+        "installation": lambda: _hashed(text(root / "etc/machine-id")),
+        "hardware": lambda: _hashed(_uuid(root / "sys/class/dmi/id/product_uuid")),
+    }
+
+
 def memory(root: Path) -> Probes:
     info, pages = root / "proc/meminfo", root / "sys/kernel/mm/transparent_hugepage"
     return {
@@ -87,6 +100,24 @@ def storage(root: Path) -> Probes:
         "containerd": lambda: _file_system(root, "/var/lib/containerd"),
         "cri_o": lambda: _file_system(root, "/var/lib/crio"),
     }
+
+
+def _hashed(value: str) -> str:
+    """Sixteen bytes that say whether two values are one, and not what they are."""
+    import hashlib  # a waiting agent does without
+    import hmac
+
+    if not value:
+        raise Absent("it is empty")
+    return hmac.new(b"labctl identity", value.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _uuid(path: Path) -> str:
+    """The hardware's own; many boards share one that their maker did not set."""
+    value = text(path).lower()
+    if len(set(value) - {"-"}) < 3 or value in UNSET or "-" not in value:
+        raise Absent(f"{path}: the maker left it unset ({value[:40]})")
+    return value
 
 
 def _every(system: Path, name: str) -> str:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -70,6 +69,8 @@ def command(argv: Sequence[str], *, ok: Sequence[int] = (0,)) -> str:
 
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hexadecimal digits. Raises Absent."""
+    import hashlib  # a waiting agent does without
+
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

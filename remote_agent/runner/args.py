@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +30,21 @@ def required(args: Mapping[str, Any], *names: str) -> str:
 def text(args: Mapping[str, Any], *names: str) -> str | None:
     value = first(args, *names)
     return None if value is None else str(value)
+
+
+def path_of(args: Mapping[str, Any], *names: str) -> str | None:
+    """A path, with ``~`` and environment variables put in as Ansible does."""
+    value = text(args, *names)
+    return None if value is None else os.path.expanduser(os.path.expandvars(value))
+
+
+def pattern(args: Mapping[str, Any], name: str, flags: int = 0) -> re.Pattern[bytes] | None:
+    """A regular expression over bytes. Raises ModuleFailure for what is none."""
+    value = text(args, name)
+    try:
+        return None if value is None else re.compile(value.encode(errors="surrogateescape"), flags)
+    except re.error as error:
+        raise ModuleFailure(f"{name!r} is no regular expression: {error}.") from error
 
 
 def flag(args: Mapping[str, Any], name: str, default: bool = False) -> bool:

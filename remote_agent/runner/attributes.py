@@ -47,7 +47,31 @@ class Attributes:
 
     def differ(self, path: Path | str) -> bool:
         """Whether `apply` would change anything. An owner that does not exist yet counts as a difference."""
+        return self._differ_from(os.lstat(path))
+
+    def changes(self, path: Path | str) -> tuple[dict[str, object], dict[str, object]]:
+        """What there is of mode, owner and group, and what is wanted of them, in words, for a diff."""
         found = os.lstat(path)
+        before: dict[str, object] = {
+            "mode": f"{stat.S_IMODE(found.st_mode):04o}",
+            "owner": user_name(found.st_uid),
+            "group": group_name(found.st_gid),
+        }
+        after = dict(before)
+        if self.mode is not None and not stat.S_ISLNK(found.st_mode):
+            after["mode"] = f"{self._wanted(found):04o}"
+        if self.owner is not None:
+            after["owner"] = user_name(int(self.owner)) if self.owner.isdigit() else self.owner
+        if self.group is not None:
+            after["group"] = group_name(int(self.group)) if self.group.isdigit() else self.group
+        return before, after
+
+    def differ_from_new(self) -> bool:
+        """The same for a file that is to be made: 0666 less the umask, and ours."""
+        mode = stat.S_IFREG | 0o666 & ~current_umask()
+        return self._differ_from(os.stat_result((mode, 0, 0, 1, os.geteuid(), os.getegid(), 0, 0, 0, 0)))
+
+    def _differ_from(self, found: os.stat_result) -> bool:
         try:
             uid, gid = self.ids()
         except ModuleFailure:

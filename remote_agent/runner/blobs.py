@@ -79,10 +79,16 @@ class BlobStore:
             if aside is not None:
                 _discard(aside)
 
+    def forget(self, sha256: str) -> None:
+        """Remove a blob that must not stay: it came for a step whose values are nobody's to read."""
+        (self._folder / sha256).unlink(missing_ok=True)
+
     def sweep(self) -> None:
-        """Remove what this process was receiving when it was told to end."""
-        for leftover in self._folder.glob(f"{_INCOMING}{os.getpid()}-*"):
-            leftover.unlink(missing_ok=True)
+        """Remove what this process was receiving when it was told to end, and what one was that could not do so: its host died."""
+        for leftover in self._folder.glob(f"{_INCOMING}*"):
+            owner = leftover.name.removeprefix(_INCOMING).partition("-")[0]
+            if owner == str(os.getpid()) or not os.path.exists(f"/proc/{owner}"):
+                leftover.unlink(missing_ok=True)
 
     def _open_aside(self) -> IO[bytes]:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from remote_agent.runner.interruption import Held
+
 GRACE = 3.0
 """Seconds between SIGTERM and SIGKILL."""
 LINGER = 0.3
@@ -49,19 +51,22 @@ def run_command(
     argv: list[str], *, stdin: bytes | None, chdir: str | None, environment: Mapping[str, str], timeout: float
 ) -> Completed:
     """Run ``argv`` without a shell. ``environment`` is added to our own; ``timeout`` is in seconds. Raises OSError."""
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=chdir,
-        env={**os.environ, **environment},
-        start_new_session=True,
-    )
+    process = None
     try:
+        with Held():
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=chdir,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
         outputs, in_time = _pump(process, stdin, time.monotonic() + timeout)
     except BaseException:
-        _end_group(process)
+        if process is not None:
+            _end_group(process)
         raise
     if not in_time:
         _end_group(process)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,7 +44,8 @@ class Blobs(Protocol):
 @dataclass(frozen=True, slots=True)
 class Context:
     """Everything outside a module that it may touch. ``root`` stands for / in the paths that a module knows by itself (not in those
-    of its arguments), so that a test need not be the machine. ``now`` is Unix time, ``timeout`` seconds for each command."""
+    of its arguments), so that a test need not be the machine. ``now`` is Unix time, ``timeout`` seconds for each command. ``foreseen`` are
+    the paths that earlier steps were predicted to make, in this session."""
 
     blobs: Blobs
     check: bool = False
@@ -52,9 +54,20 @@ class Context:
     timeout: float = 1800.0
     root: Path = Path("/")
     progress: Callable[[str], None] = lambda message: None
+    deliver: Callable[[bytes], None] = lambda data: None  # the next part of a file, to the controller
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     execute: RunCommand = run_command
+    foreseen: set[str] = field(default_factory=set)
+
+    def will_exist(self, path: Path | str) -> bool:
+        """Is it there, links followed, or where nothing is changed predicted to be?"""
+        return os.path.exists(path) or (self.check and os.path.normpath(path) in self.foreseen)
+
+    def predicts(self, path: Path | str) -> None:
+        """In check mode: what comes later may count on this path."""
+        if self.check:
+            self.foreseen.add(os.path.normpath(path))
 
     def run_command(
         self,

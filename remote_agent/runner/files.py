@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from remote_agent.runner.attributes import Attributes, current_umask
+from remote_agent.runner.interruption import Held
 
 DIFF_LIMIT = 512 * 1024
 """Bytes above which a file's diff is not made."""
@@ -28,13 +29,23 @@ def digest_of(path: Path | str, algorithm: str) -> str:
 
 @contextmanager
 def aside(dest: Path) -> Iterator[Path]:
-    """A name for a new file beside ``dest`` that is gone again at the end, unless it was renamed."""
-    handle, name = tempfile.mkstemp(dir=dest.parent, prefix=_aside_prefix(dest))
-    os.close(handle)
+    """A name for a new file beside ``dest`` that is gone again at the end, unless it was renamed.
+
+    What the system refuses meanwhile (no space left) names ``dest``, which people know.
+    """
+    made: str | None = None
     try:
-        yield Path(name)
+        with Held():  # else a file that has just been made would be one of which nobody knows yet
+            handle, made = tempfile.mkstemp(dir=dest.parent, prefix=_aside_prefix(dest))
+            os.close(handle)
+        yield Path(made)
+    except OSError as error:
+        if error.filename in (None, made):
+            error.filename = str(dest)
+        raise
     finally:
-        Path(name).unlink(missing_ok=True)
+        if made is not None:
+            Path(made).unlink(missing_ok=True)
 
 
 def _aside_prefix(dest: Path) -> str:
@@ -67,14 +78,26 @@ def replace_file(
     with aside(dest) as temporary:
         with open(temporary, "wb") as stream:
             fill(stream)
-            stream.flush()
-            _settle(dest, temporary, attributes)
-            if mtime is not None:
-                os.utime(temporary, (mtime, mtime))
-            if sync:
-                os.fsync(stream.fileno())
-        validate(temporary)
-        os.replace(temporary, dest)
+        put_in_place(temporary, dest, attributes, validate, mtime, sync)
+
+
+def put_in_place(
+    temporary: Path,
+    dest: Path,
+    attributes: Attributes,
+    validate: Callable[[Path], None] = lambda path: None,
+    mtime: float | None = None,
+    sync: bool = True,
+) -> None:
+    """Rename a finished file that lies beside ``dest``; as `replace_file`."""
+    _settle(dest, temporary, attributes)
+    if mtime is not None:
+        os.utime(temporary, (mtime, mtime))
+    if sync:
+        with open(temporary, "rb") as stream:
+            os.fsync(stream.fileno())
+    validate(temporary)
+    os.replace(temporary, dest)
     if sync:
         sync_folder(dest.parent)
 

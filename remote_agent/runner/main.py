@@ -6,30 +6,26 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 from remote_agent.contract.wire import MAGIC, WireError, read_frame, write_frame
+from remote_agent.runner.interruption import Interrupted, listen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from io import BufferedReader
-    from types import FrameType
     from typing import IO, Any, NoReturn
 
 CACHE = "/var/cache/labctl/blobs"
 CACHE_VARIABLE = "LABCTL_BLOBS"
-_SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
-
-
-class Interrupted(BaseException):
-    """The controller is gone, or somebody told us to end: unwind, remove what is half-written, and go."""
+AGAIN_S = 0.2
 
 
 def main(stream: BufferedReader, output: IO[bytes]) -> NoReturn:
     """Serve one controller on ``stream`` and ``output``, then end the process: 0 after `bye`, 1 after anything else."""
     code = 1
     try:
-        for number in _SIGNALS:
-            signal.signal(number, _interrupt)
+        listen()
         output.write(MAGIC)
         write_frame(output, {"type": "hello", "python": sys.version.split()[0]})
         _serve(stream, output)
@@ -68,16 +64,16 @@ def _serve(stream: BufferedReader, output: IO[bytes]) -> None:
 
 
 def _lose(reason: str) -> None:
+    """On the reading thread: a signal that comes just before the main thread begins to wait does not end that wait, so it comes again.
+
+    It is ignored from the first that is noticed on (interruption.py), and this thread goes with the process.
+    """
     _complain(reason)
-    os.kill(os.getpid(), signal.SIGTERM)
+    while True:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(AGAIN_S)
 
 
 def _complain(reason: str) -> None:
     sys.stderr.write(f"labctl: {reason}.\n")
     sys.stderr.flush()
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    for other in _SIGNALS:
-        signal.signal(other, signal.SIG_IGN)  # the clean-up itself is not interrupted
-    raise Interrupted

@@ -6,12 +6,12 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 from remote_agent.contract.steps import BlobRef, Outcome, Status, Step
-from remote_agent.contract.wire import write_frame
+from remote_agent.contract.wire import write_data, write_frame
 from remote_agent.runner.blobs import BlobError, BlobStore
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.inbox import Inbox
@@ -43,8 +43,10 @@ class SessionBlobs:
     inbox: Inbox
     output: IO[bytes]
     progress: Callable[[str], None]
+    used: set[str] = field(default_factory=set)
 
     def path(self, ref: BlobRef) -> Path:
+        self.used.add(ref.sha256)
         found, spoilt = self.store.find(ref)
         if found is not None:
             return found
@@ -69,6 +71,7 @@ class Session:
     ) -> None:
         self._inbox, self._output, self._store, self._facts = inbox, output, store, facts
         self._stopped = False
+        self._foreseen: set[str] = set()
 
     def serve(self) -> None:
         """Carry out whatever comes."""
@@ -88,15 +91,22 @@ class Session:
                 write_frame(self._output, {"type": "progress", "step": step.id, "message": message})
 
         started = time.monotonic()
+        blobs = SessionBlobs(self._store, self._inbox, self._output, progress)
         context = Context(
-            blobs=SessionBlobs(self._store, self._inbox, self._output, progress),
+            blobs=blobs,
             check=step.check,
             diff=step.diff and not step.no_log,
+            deliver=lambda data: write_data(self._output, step.id, data),
             environment={name: str(value) for name, value in step.environment.items()},
             timeout=step.timeout,
             progress=progress,
+            foreseen=self._foreseen,
         )
-        outcome = execute(step, context)
+        try:
+            outcome = execute(step, context)
+        finally:
+            for sha256 in blobs.used if step.no_log else ():
+                self._store.forget(sha256)
         return replace(outcome, seconds=time.monotonic() - started)
 
 
@@ -108,10 +118,17 @@ def execute(step: Step, context: Context) -> Outcome:
         return _failed(step, failure.msg, failure.result)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _failed(step, f"{step.module}: {where}{error.strerror or error}.", {})
+        return _failed(step, f"{where}{error.strerror or error}.", {})
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # a defect of ours, or an argument that no check foresaw: say where, keep the connection
         return _failed(step, f"{step.module}: unexpected {_where(error)}: please report this.", {})
+    except Exception as error:
+        if not step.no_log:
+            raise
+        # it ends the runner, which says on standard error why: a command line, or a value, may stand in the text
+        raise RuntimeError(
+            f"{step.module}: {type(error).__name__}; what it says is withheld (no_log)"
+        ) from None
     status = Status.SKIPPED if done.skipped else Status.CHANGED if done.changed else Status.OK
     result = {"changed": done.changed, "failed": False, **done.result}
     if done.skipped:

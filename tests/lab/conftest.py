@@ -106,9 +106,12 @@ def own_vm_inventory(tmp_path: Path) -> Iterator[Path]:
     assert removed is None or removed.ok, removed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def vm_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabOfTests]:
-    """One virtual machine that is up for the whole session (emulated: a minute or two until it is), and gone after it."""
+    """One virtual machine for the tests of one module (emulated: half a minute until it is up), and gone after them.
+
+    Not for the whole session: an emulated machine that idles takes time from everybody.
+    """
     vm_possible()
     inventory = write_vm_inventory(tmp_path_factory.mktemp("vm"), f"vm{os.getpid()}")
     labs = Labs()

@@ -58,23 +58,3 @@ def test_all_six_combinations_on_two_hosts(provisioned_lab: LabOfTests, tmp_path
             (name, "ok"): 3 for name in combinations(cri, oci)
         }, found
         assert not any(trial["leaks"] for trial in found)
-
-
-def test_the_thesis_matrix_in_a_virtual_machine_without_any_adapter(
-    provisioned_lab: LabOfTests, vm_lab: LabOfTests, tmp_path: Path
-) -> None:
-    """A kernel of its own, cgroup v2, every capability: what the adapters are for is not there."""
-    cri, oci = "containerd, crio", "runc, runsc"
-    labctl("provision", vm_lab.inventory)
-    facts = json.loads(labctl("facts", vm_lab.inventory, "--json"))
-    (host,) = facts
-    own = facts[host]["facts"]["labctl"]
-    assert (own["cgroup"]["version"], own["cap_sys_resource"]) == (2, True)
-    # CRI-O speaks an older protocol with gVisor's shim on every host: that is no adapter for what a host lacks.
-    assert not [name for name in own["adapters"] if "oom" in name or "uid" in name], own["adapters"]
-    run = execute(vm_lab.inventory, tmp_path, cri, oci, runs=1, warmup=0)
-    found = trials(run, host)
-    assert Counter((trial["combination"], trial["status"]) for trial in found) == {
-        (name, "ok"): 1 for name in combinations(cri, oci)
-    }, found
-    assert not any(trial["leaks"] for trial in found)

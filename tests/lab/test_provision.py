@@ -67,6 +67,11 @@ def test_a_prediction_says_what_a_stray_edit_needs(provisioned_lab: LabOfTests, 
     assert predicted.returncode == 0, predicted.stderr
     assert "would change  containerd : Configure containerd" in predicted.stdout
     assert "-# stray" in predicted.stdout
+    planned = json.loads(labctl("plan", provisioned_lab.inventory, "--json").stdout)["hosts"]
+    assert [[entry["task"] for entry in host["changes"]] for host in planned] == [
+        ["containerd : Configure containerd", "containerd : Restart containerd"],
+        [],
+    ]
     mended = recap(labctl("provision", provisioned_lab.inventory, "--json", "--tags", "containerd"))
     assert sorted(host["changed"] for host in mended.values()) == [0, 2]  # the file, and the restart
 

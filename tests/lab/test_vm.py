@@ -8,18 +8,20 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orchestrator.lab.state import LABS, StateFile
-from orchestrator.lab.system import Clock, Processes
+from orchestrator.lab.system import Clock, Processes, tail
 from orchestrator.lab.vm import port_is_free
 from orchestrator.model.lab import HostStanding
 from orchestrator.pipeline.lab import lab_status, read_lab
 from tests.lab.conftest import LabOfTests
 from tests.lab.test_lab_hosts import labctl, ssh
+from tests.lab.test_matrix import combinations, execute, trials
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -47,10 +49,16 @@ def _command_line(pid: str) -> str:
         return ""
 
 
+def console(lab: LabOfTests) -> str:
+    """The end of what the machine's kernel has said: the only witness where it no longer answers."""
+    log = StateFile.of(lab.spec.name).path.parent / lab.spec.hosts[0].name / "boot.log"
+    return f"\nIts console:\n{tail(log)}"
+
+
 def test_it_is_reached_and_is_what_no_container_is(vm_lab: LabOfTests) -> None:
-    assert labctl("ping", str(vm_lab.inventory)).returncode == 0
+    assert labctl("ping", str(vm_lab.inventory)).returncode == 0, console(vm_lab)
     answer = labctl("facts", "--json", str(vm_lab.inventory))
-    assert answer.returncode == 0, answer.stderr
+    assert answer.returncode == 0, answer.stdout + answer.stderr + console(vm_lab)
     facts = json.dumps(json.loads(answer.stdout))
     assert '"cap_sys_resource": true' in facts
     assert '"cgroup_version": 2' in facts or '"version": 2' in facts, facts[:3000]
@@ -65,6 +73,27 @@ def test_it_is_reached_and_is_what_no_container_is(vm_lab: LabOfTests) -> None:
     assert int(said.split()[-1].rstrip("G")) > 15
     row = lab_status(vm_lab.inventory).hosts[0]
     assert row.how is not None and row.how.startswith(("emulated: ", "accelerated by KVM"))
+
+
+def test_the_thesis_matrix_in_a_virtual_machine_without_any_adapter(
+    provisioned_lab: LabOfTests, vm_lab: LabOfTests, tmp_path: Path
+) -> None:
+    """A kernel of its own, cgroup v2, every capability: what the adapters are for is not there."""
+    cri, oci = "containerd, crio", "runc, runsc"
+    provision = labctl("provision", str(vm_lab.inventory))
+    assert provision.returncode == 0, provision.stdout[-3000:] + provision.stderr[-3000:] + console(vm_lab)
+    facts = json.loads(labctl("facts", str(vm_lab.inventory), "--json").stdout)
+    (host,) = facts
+    own = facts[host]["facts"]["labctl"]
+    assert (own["cgroup"]["version"], own["cap_sys_resource"]) == (2, True)
+    # CRI-O speaks an older protocol with gVisor's shim on every host: that is no adapter for what a host lacks.
+    assert not [name for name in own["adapters"] if "oom" in name or "uid" in name], own["adapters"]
+    run = execute(vm_lab.inventory, tmp_path, cri, oci, runs=1, warmup=0)
+    found = trials(run, host)
+    assert Counter((trial["combination"], trial["status"]) for trial in found) == {
+        (name, "ok"): 1 for name in combinations(cri, oci)
+    }, found
+    assert not any(trial["leaks"] for trial in found)
 
 
 def test_a_killed_up_and_a_killed_machine_heal_and_go_without_a_trace(

@@ -49,3 +49,28 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
     assert "HEAVY []" in done.stderr
     assert "provision" in done.stdout
+
+
+BUILDING = ("pydantic", "numpy", "orchestrator.pipeline.build", "orchestrator.lab.lifecycle")
+
+
+def test_a_playbook_without_artifacts_does_not_wait_for_what_builds() -> None:
+    code = f"import sys, orchestrator.pipeline.provision; print([name for name in {BUILDING!r} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_a_host_is_reached_without_tools_for_tests() -> None:
+    """And whoever wants them afterwards has the real ones."""
+    code = (
+        "import sys, orchestrator.ssh.lean, orchestrator.ssh.dial\n"
+        "print([name for name in ('asyncio', 'unittest.mock') if name in sys.modules])\n"
+        "from unittest.mock import Mock\n"
+        "print(Mock().anything() is not None, orchestrator.ssh.dial.fabric.Connection.__name__)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout == "[]\nTrue Connection\n"

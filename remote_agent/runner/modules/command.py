@@ -10,19 +10,21 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from remote_agent.contract.steps import UNFORESEEN
 from remote_agent.runner.args import flag, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, last_line
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
-    return carry_out(args, context, _argv(args))
+    argv = _argv(args)
+    expanded = flag(args, "expand_argument_vars", True)
+    return carry_out(args, context, [os.path.expandvars(word) for word in argv] if expanded else argv, argv)
 
 
 def carry_out(
-    args: Mapping[str, Any], context: Context, argv: list[str], shown: str | None = None
+    args: Mapping[str, Any], context: Context, argv: list[str], cmd: str | list[str]
 ) -> ModuleResult:
-    """Run ``argv`` unless ``creates`` or ``removes`` says that it is done. ``shown`` stands for it in the result."""
-    cmd: Any = shown if shown is not None else argv
+    """Run ``argv`` unless ``creates`` or ``removes`` says that it is done. ``cmd`` stands for it in the result."""
     chdir = text(args, "chdir")
     if chdir is not None and not os.path.isdir(chdir):
         raise ModuleFailure(f"chdir: {chdir} is no folder on this host.", _result(cmd))
@@ -32,13 +34,12 @@ def carry_out(
         )
     if context.check:
         conditional = args.get("creates") is not None or args.get("removes") is not None
-        msg = "Command would have run if not in check mode"
-        return ModuleResult(conditional, {**_result(cmd), "rc": 0}, msg, skipped=not conditional)
+        return ModuleResult(conditional, {**_result(cmd), "rc": 0}, UNFORESEEN, skipped=not conditional)
     result = _execute(args, context, argv, chdir, cmd)
     if result["rc"] != 0:
         said = last_line(result["stderr"] or result["stdout"])
         raise ModuleFailure(f"The command ended with {result['rc']}: {said}", {"changed": True, **result})
-    return ModuleResult(True, result)
+    return ModuleResult(True, {**result, "msg": ""})
 
 
 def _execute(
@@ -74,7 +75,7 @@ def _argv(args: Mapping[str, Any]) -> list[str]:
             raise ModuleFailure(f"The command cannot be split into words ({error}): {line}") from error
     if not argv:
         raise ModuleFailure("There is no command: give 'cmd', 'argv' or a free form.")
-    return [os.path.expandvars(word) for word in argv] if flag(args, "expand_argument_vars", True) else argv
+    return argv
 
 
 def command_line(args: Mapping[str, Any]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import stat
 from collections.abc import Mapping
@@ -21,7 +20,8 @@ from remote_agent.contract.steps import BlobRef
 from remote_agent.runner.args import first, flag, required, text
 from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.blobs import sha256_file
-from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, tail
+from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
+from remote_agent.runner.edits import check_content
 from remote_agent.runner.files import DIFF_LIMIT, back_up, digest_of, replace_file, text_diff
 
 
@@ -97,7 +97,7 @@ def _write(
         dest,
         lambda stream: source.fill(stream, context),
         attributes,
-        lambda path: _validate(command, path, context) if command else None,
+        lambda path: check_content(command, path, context),
     )
     sums = {"checksum": digest_of(dest, "sha1"), "md5sum": digest_of(dest, "md5")}
     return ModuleResult(True, {**result, **sums, **describe(dest)}, diff=diff)
@@ -147,15 +147,6 @@ def _destination(
         missing.mkdir()
         folder.apply(missing)
     return dest, True
-
-
-def _validate(command: str, path: Path, context: Context) -> None:
-    if "%s" not in command:
-        raise ModuleFailure(f"'validate' must contain %s: {command}")
-    done = context.run_command(shlex.split(command.replace("%s", shlex.quote(str(path)))))
-    if done.rc != 0:
-        said = {"exit_status": done.rc, "stdout": done.stdout, "stderr": tail(done.stderr)}
-        raise ModuleFailure("The new content failed to validate; the old file is still in place.", said)
 
 
 def _diff(context: Context, source: _Source, dest: Path) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from remote_agent.runner.attributes import Attributes, describe, state_of
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.files import changes_diff, replace_hard_link, replace_link
 
+TIMES = ("now", "preserve")
 STATES = ("absent", "directory", "file", "hard", "link", "touch")
 
 
@@ -27,7 +29,13 @@ class _Wanted:
     force: bool
     follow: bool
     recurse: bool
-    check: bool
+    context: Context
+    renewed: tuple[bool, bool]
+    """Does state=touch set the times of access and modification to now, where the file is there already?"""
+
+    @property
+    def check(self) -> bool:
+        return self.context.check
 
     def target(self) -> Path:
         """The path itself, or what it points to where links are followed."""
@@ -35,7 +43,7 @@ class _Wanted:
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
-    wanted = _read(args, context.check)
+    wanted = _read(args, context)
     act = {
         "absent": _absent,
         "directory": _directory,
@@ -45,14 +53,20 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
         "touch": _touch,
     }[wanted.state]
     before = _seen(wanted.path)
+    if wanted.state == "file" and before["state"] == "absent" and context.will_exist(wanted.path):
+        return ModuleResult(True, {"path": str(wanted.path)})
     changed, result = act(wanted)
+    if wanted.state == "absent":
+        context.foreseen.discard(os.path.normpath(wanted.path))
+    else:
+        context.predicts(wanted.path)
     described = {} if wanted.state == "absent" else describe(wanted.path)
     after: dict[str, Any] = {"state": wanted.state} if context.check and changed else _seen(wanted.path)
     diff = changes_diff(str(wanted.path), before, after) if context.diff and changed else None
     return ModuleResult(changed, {**described, **result}, diff=diff)
 
 
-def _read(args: Mapping[str, Any], check: bool) -> _Wanted:
+def _read(args: Mapping[str, Any], context: Context) -> _Wanted:
     path = Path(os.path.expanduser(required(args, "path", "dest", "name")))
     src, state = text(args, "src"), choice(args, "state", STATES, None)
     recurse = flag(args, "recurse")
@@ -63,9 +77,25 @@ def _read(args: Mapping[str, Any], check: bool) -> _Wanted:
     if src is not None and state not in ("link", "hard"):
         raise ModuleFailure(f"{path}: 'src' goes with state=link or state=hard only, not with state={state}.")
     attributes = Attributes.from_args(args)
+    renewed = (_renewed(args, "access_time", state), _renewed(args, "modification_time", state))
     return _Wanted(
-        path, state, attributes, src, flag(args, "force"), flag(args, "follow", True), recurse, check
+        path,
+        state,
+        attributes,
+        src,
+        flag(args, "force"),
+        flag(args, "follow", True),
+        recurse,
+        context,
+        renewed,
     )
+
+
+def _renewed(args: Mapping[str, Any], name: str, state: str) -> bool:
+    wanted = choice(args, name, TIMES, "now" if state == "touch" else "preserve")
+    if wanted == "now" and state != "touch":
+        raise ModuleFailure(f"'{name}: now' goes with state=touch only.")
+    return wanted == "now"
 
 
 def _kept_state(path: Path) -> str:
@@ -132,11 +162,19 @@ def _make_folders(target: Path, attributes: Attributes) -> None:
 
 
 def _touch(wanted: _Wanted) -> tuple[bool, dict[str, Any]]:
-    if not wanted.check:
-        target = wanted.target()
+    target, result = wanted.target(), {"dest": str(wanted.path)}
+    there = target.exists()
+    if wanted.check:
+        kept = there and not any(wanted.renewed) and not wanted.attributes.differ(target)
+        return not kept, result
+    if not there:
         target.touch()
-        wanted.attributes.apply(target)
-    return True, {"dest": str(wanted.path)}
+    elif any(wanted.renewed):
+        found, now = target.stat(), time.time_ns()
+        accessed, modified = wanted.renewed
+        os.utime(target, ns=(now if accessed else found.st_atime_ns, now if modified else found.st_mtime_ns))
+    changed = wanted.attributes.apply(target)
+    return changed or not there or any(wanted.renewed), result
 
 
 def _link(wanted: _Wanted) -> tuple[bool, dict[str, Any]]:
@@ -161,7 +199,7 @@ def _link(wanted: _Wanted) -> tuple[bool, dict[str, Any]]:
 
 def _refuse_link(wanted: _Wanted, found: str, source: str) -> None:
     path, force = wanted.path, wanted.force
-    if not force and not os.path.exists(path.parent / source):
+    if not force and not wanted.context.will_exist(path.parent / source):
         raise ModuleFailure(
             f"{path.parent / source} does not exist, and a link to nothing needs force=true.",
             {"path": str(path)},
@@ -183,6 +221,8 @@ def _hard_link(wanted: _Wanted) -> tuple[bool, dict[str, Any]]:
             raise ModuleFailure(f"{path}: state=hard needs 'src' where no hard link is yet.")
         return wanted.attributes.apply(path, wanted.check), {"dest": str(path), "src": None}
     source = Path(wanted.src)
+    if wanted.check and not source.exists() and wanted.context.will_exist(source):
+        return True, {"dest": str(path), "src": str(source)}
     if not source.exists():
         raise ModuleFailure(f"{source} does not exist.", {"dest": str(path), "src": str(source)})
     changed = found == "absent" or not os.path.samestat(path.lstat(), source.lstat())

@@ -15,4 +15,4 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     line = command_line(args)
     if not line.strip():
         raise ModuleFailure("There is no command: give 'cmd' or a free form.")
-    return carry_out(args, context, [text(args, "executable") or "/bin/sh", "-c", line], shown=line)
+    return carry_out(args, context, [text(args, "executable") or "/bin/sh", "-c", line], cmd=line)

@@ -16,10 +16,10 @@ import pytest
 
 from remote_agent.agent import journal
 from remote_agent.agent.engine import Engine
-from remote_agent.agent.executor import Note
 from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
 from remote_agent.agent.store import Store
+from remote_agent.agent.trial import Note
 from remote_agent.contract.journal import Leak, Sample, Trial
 from remote_agent.host.noise import Counters
 
@@ -68,7 +68,7 @@ class Running:
 
     def __init__(self, root: Path, host: FakeHost) -> None:
         self.host = host
-        self.engine = Engine(Store(root), host)
+        self.engine = Engine(Store(root), lambda: host)
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._execute, daemon=True)
         self._thread.start()

@@ -211,6 +211,23 @@ def test_a_run_that_cannot_be_read_is_left_alone_and_named(
     running.until_state("run-1", "complete")
 
 
+def test_a_run_of_a_benchmark_that_is_gone_can_be_read_when_it_has_ended(
+    spec: RunSpec, host: Any, run_engine: Any, tmp_path: Path
+) -> None:
+    ended, torn = ({**spec.to_json(), "run_id": name} for name in ("ended", "torn"))
+    for run in (ended, torn):
+        folder = tmp_path / "runs" / run["run_id"]
+        folder.mkdir(parents=True)
+        run["benchmarks"] = [{"name": "operations.of.old", "warmup": 0, "params": {}}]
+        (folder / "spec.json").write_text(json.dumps(run))
+    journal = json.dumps(record("ended", status="complete")) + "\n"
+    (tmp_path / "runs/ended/journal.jsonl").write_text(journal)
+    running = run_engine(host)
+    assert running.engine.broken.keys() == {"torn"}
+    assert "another version" in running.engine.broken["torn"]
+    assert running.engine.read("ended", 0).decode() == journal
+
+
 def _raise(error: type[BaseException]) -> Callable[[DoTrial, Callable[[], None]], str | None]:
     def script(due: DoTrial, checkpoint: Callable[[], None]) -> str | None:
         raise error

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from remote_agent.agent.engine import MAX_ATTEMPTS, Engine
-from remote_agent.agent.executor import Torn
 from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import RunSpec
 from remote_agent.agent.store import RunFolder, Store
+from remote_agent.agent.trial import Torn
 from remote_agent.contract.journal import Leak
 from remote_agent.host.clocks import Clocks
 
@@ -129,7 +129,7 @@ def test_a_full_disk_is_waited_out_with_nothing_lost_and_nothing_halved(
         return None
 
     host.script = fill
-    engine = Engine(Store(tmp_path / "runs"), host, room_pause_s=0.01)
+    engine = Engine(Store(tmp_path / "runs"), lambda: host, room_pause_s=0.01)
     worker = threading.Thread(target=engine.execute, daemon=True)
     worker.start()
     engine.start(spec)
@@ -212,7 +212,7 @@ def test_a_trial_that_fails_on_a_full_disk_is_torn(
 def test_other_trouble_with_the_journal_ends_the_agent(
     spec: RunSpec, host: Any, tmp_path: Path, disk: Any
 ) -> None:
-    engine = Engine(Store(tmp_path / "runs"), host)
+    engine = Engine(Store(tmp_path / "runs"), lambda: host)
     engine.start(spec)
     engine.grant("run-1", {FIRST: 1}, last=True)
     disk.room, disk.code = 5, errno.EIO
@@ -252,7 +252,7 @@ def _clock(*jumps: tuple[int, Clocks]) -> Callable[[], Clocks]:
 def test_a_wall_clock_that_is_set_is_noted_and_touches_nothing(
     spec: RunSpec, host: Any, tmp_path: Path, apart: Clocks, says: list[str]
 ) -> None:
-    engine = Engine(Store(tmp_path / "runs"), host, clocks=_clock((2, apart)))
+    engine = Engine(Store(tmp_path / "runs"), lambda: host, clocks=_clock((2, apart)))
     engine.start(spec)
     engine.grant("run-1", {FIRST: 2}, last=True)
     with _executing(engine):

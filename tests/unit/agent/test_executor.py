@@ -16,10 +16,11 @@ from typing import Any
 import grpc
 import pytest
 
-from remote_agent.agent.executor import CriExecutor, Torn, cgroup_parents
+from remote_agent.agent.executor import CriExecutor, cgroup_parents
 from remote_agent.agent.preflight import preflight
 from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
+from remote_agent.agent.trial import Torn
 from remote_agent.benchmarks.bench import IMAGE, Cancelled, NotSupported
 from remote_agent.contract.journal import Leak, Trial
 from remote_agent.gen.runtime.v1 import cri_pb2 as pb

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import socket
@@ -11,7 +12,9 @@ import stat
 import subprocess
 import sys
 import threading
+from argparse import Namespace
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import grpc
 import grpc.aio
 import pytest
 
+from remote_agent.agent import commands, preflight
 from remote_agent.agent.service import Service
 from remote_agent.agent.spec import RunSpec
 from remote_agent.gen.labctl.agent.v1 import agent_pb2 as pb
@@ -290,6 +294,41 @@ def test_the_daemon_serves_root_alone_refuses_a_second_and_ends_on_term(tmp_path
         assert daemon.wait(20) == 0
     gone = subprocess.run(shell, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False)
     assert gone.returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"), [("failed", 1, " 4 trials failed.\n"), ("unsupported", 0, "\n")]
+)
+def test_wait_fails_where_a_trial_failed_and_not_where_a_host_cannot_do_one(
+    host: Any, run_engine: Any, spec: RunSpec, tmp_path: Path, status: str, code: int, said: str
+) -> None:
+    whole = host.trial
+    host.trial = lambda *words: replace(whole(*words), status=status, reason="so it is")
+    served, out = Served(run_engine(host).engine, tmp_path / "agent.sock"), io.StringIO()
+    try:
+        _start(served, spec, until=2, last=True)
+        assert commands.wait(Namespace(socket=served.path, run="run-1", timeout=20), out) == code
+    finally:
+        served.close()
+    assert out.getvalue().endswith(f"blocks of scalability.runtime.5.{said}")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_preflight_says_what_stands_against_a_run_and_starts_nothing(
+    served: Served, spec: RunSpec, tmp_path: Path, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [
+        preflight.Finding("containerd/runc", "handler", ok=True, message="It is there."),
+        preflight.Finding(
+            "containerd/crun", "handler", ok=there, message="No handler crun.", hint="Install it."
+        ),
+    ]
+    monkeypatch.setattr(preflight, "preflight", lambda combinations, benchmarks: found)
+    (tmp_path / "spec.json").write_text(json.dumps(spec.to_json()))
+    options, out = Namespace(socket=served.path, spec=tmp_path / "spec.json"), io.StringIO()
+    assert commands.preflight(options, out) == (0 if there else 1)
+    assert out.getvalue() == ("" if there else "containerd/crun: No handler crun. Install it.\n")
+    assert not (tmp_path / "runs/run-1").exists()
 
 
 def _relay(path: Path) -> list[str]:

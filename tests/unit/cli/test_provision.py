@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.provision import parse_extra_vars
+from orchestrator.cli.playbook_options import parse_extra_vars
 from orchestrator.cli.provision_view import Terminal
 from orchestrator.model.errors import UsageError
 from orchestrator.provision.events import Event, Kind
@@ -26,6 +26,13 @@ def test_extra_variables(tmp_path: Path) -> None:
 def test_extra_variables_that_are_none(text: str) -> None:
     with pytest.raises(UsageError):
         parse_extra_vars([text])
+
+
+def test_the_rest_of_a_value_without_quotes_is_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_extra_vars(["password=my secret"])
+    assert "secret" not in caught.value.message
+    assert "the word after password=..." in caught.value.message
 
 
 def lines(capsys: Any, *events: Event, **options: bool) -> list[str]:

@@ -91,3 +91,34 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
+
+
+def test_an_identity_is_told_without_what_it_is_made_of(tmp_path: Path) -> None:
+    uuid, own = "4c4c4544-0051-3010-8053-b4c04f564433", "0123456789abcdef0123456789abcdef"
+    (tmp_path / "sys/class/dmi/id").mkdir(parents=True)
+    (tmp_path / "sys/class/dmi/id/product_uuid").write_text(f"{uuid.upper()}\n")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/machine-id").write_text(f"{own}\n")
+    facts = _facts(tmp_path)
+    told = facts["identity"]
+    assert all(len(value) == 32 for value in told.values())
+    assert told["installation"] != told["hardware"]
+    assert own not in json.dumps(facts) and uuid not in json.dumps(facts).lower()
+    (tmp_path / "etc/machine-id").write_text("f" * 32)
+    assert _facts(tmp_path)["identity"]["installation"] != told["installation"]
+    assert _facts(tmp_path)["identity"]["hardware"] == told["hardware"]
+
+
+def test_hardware_that_its_maker_left_unset_is_no_identity(tmp_path: Path) -> None:
+    path = tmp_path / "sys/class/dmi/id/product_uuid"
+    path.parent.mkdir(parents=True)
+    for unset in (
+        "00000000-0000-0000-0000-000000000000",
+        "03000200-0400-0500-0006-000700080009",
+        "Not Settable",
+        "",
+    ):
+        path.write_text(f"{unset}\n")
+        facts = _facts(tmp_path)
+        assert facts["identity"]["hardware"] is None
+        assert "identity.hardware" in facts["missing"]

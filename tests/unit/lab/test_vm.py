@@ -99,7 +99,7 @@ def test_kvm_is_taken_where_the_test_guest_ends_by_itself(system: System, execut
 def test_any_other_end_means_emulation(code: int, system: System, executor: Any, kvm: Path) -> None:
     executor.when("qemu-system-x86_64", code=code)
     found = qemu.find_accelerator(X86, system, kvm)
-    assert found.options == qemu.EMULATION
+    assert (found.options, found.most_cpus) == (qemu.EMULATION, 1)
     assert found.how.startswith("emulated: a test guest does not run on ")
 
 
@@ -152,6 +152,8 @@ def test_a_machine_is_reached_on_loopback_only_and_named_in_its_command(tmp_path
     assert f"file={tmp_path}/a,,b/disk.raw,format=raw,if=none,id=disk,discard=unmap" in command
     assert command[command.index("-m") + 1] == "1024"
     assert command[command.index("-smp") + 1] == "3"
+    few = replace(machine, accelerator=replace(machine.accelerator, most_cpus=1)).command()
+    assert few[few.index("-smp") + 1] == "1"
     assert command[command.index("-pidfile") + 1] == str(tmp_path / "pid")
 
 

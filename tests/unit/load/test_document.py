@@ -70,14 +70,18 @@ def test_types_are_those_of_yaml_1_1_as_in_ansible(text: str, value: object) -> 
         ("x: {a: 1, a: 2}\n", 1, "there twice"),
         ("- {a: 1}\n- {a: 1, 'a': 2}\n", 2, "there twice"),
         ("a: [1\nb: 2\n", 2, "not valid YAML"),
-        ("a: 1\n--- \nb: 2\n", 2, "not valid YAML"),
+        ("a: 1\n--- \nb: 2\n", 2, "more than one document"),
         ("a: !python/object:os.system {}\n", 1, "not valid YAML"),
         ("a: *nosuch\n", 1, "not valid YAML"),
         ("? [1, 2]\n: x\n", 1, "must be a plain word"),
         ("\tb: 1\n", 1, "not valid YAML"),
-        ("a: \x00\n", None, "not valid YAML"),
-        ("a: 2026-13-45\n", None, "not valid YAML"),
-        ("a: &a [*a]\n", None, "refers to itself"),
+        ("a: \x00\n", 1, "not valid YAML"),
+        ("a: 2026-13-45\n", 1, "not valid YAML"),
+        ("a: &a [*a]\n", 1, "refers to itself"),
+        ("é: 1\nb: \x07\n", 2, "control characters"),
+        ("a: 1\nb: !!bool 7\n", 2, "this is no bool"),
+        ("a: 1\nb: !!timestamp x\n", 2, "this is no timestamp"),
+        (f"a: 1\nb: {'9' * 5000}\n", 2, "this is no int"),
     ],
 )
 def test_what_is_not_meant_is_refused(text: str, line: int | None, words: str) -> None:
@@ -86,10 +90,42 @@ def test_what_is_not_meant_is_refused(text: str, line: int | None, words: str) -
     assert error.line == line
 
 
+@pytest.mark.parametrize("text", ["[", "- ", "{a: ", "[{a: ", "!a ["])
+def test_deep_nesting_is_refused_before_it_ends_the_process(text: str) -> None:
+    """libyaml builds nodes recursively: 200,000 levels end the process with a signal."""
+    assert "nests deeper than 400 levels" in refused(text * 200_000).message
+
+
+def test_as_deep_as_is_allowed_is_read() -> None:
+    value = parse_document("[" * 400 + "]" * 400, FILE).value
+    assert isinstance(value, list)
+
+
+def test_aliases_that_multiply_are_refused_at_their_line() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 12)]
+    error = refused("\n".join(lines))
+    assert "aliases multiply them" in error.message
+    assert error.line is not None
+
+
+def test_what_is_no_text_is_refused_at_its_line(tmp_path: Path) -> None:
+    (tmp_path / "f.yml").write_bytes(b"a: 1\nb: \xff\n")
+    with pytest.raises(ConfigError, match="not UTF-8") as caught:
+        load_document(tmp_path / "f.yml")
+    assert caught.value.line == 2
+
+
 def test_a_vault_is_refused_with_what_to_do() -> None:
     error = refused("a: 1\nb: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00\n")
     assert (error.line, error.hint is not None) == (2, True)
     assert "!vault" in error.message
+
+
+def test_a_password_that_begins_with_an_exclamation_mark_is_not_repeated() -> None:
+    error = refused("a: 1\npassword: !hunter2\n")
+    assert "hunter2" not in f"{error.message} {error.hint}"
+    assert (error.line, error.hint) == (2, "Put it in quotes.")
 
 
 def test_a_document_of_many_aliases_is_not_walked_forever() -> None:
@@ -131,3 +167,9 @@ def test_a_value_of_a_wrong_type_is_refused_at_its_place(text: str, place: tuple
         validate(parse_document(text, FILE), Thing)
     assert (caught.value.line, caught.value.column) == place
     assert caught.value.key == key
+
+
+def test_what_a_file_says_neither_breaks_the_line_nor_fills_the_screen() -> None:
+    told = str(ConfigError(f"there is no role '\n\x1b[31m{'x' * 5000}'.", file="a.yaml", line=3))
+    assert told.startswith("a.yaml:3: there is no role '\\n\\x1b[31mxxx")
+    assert len(told) < 1100

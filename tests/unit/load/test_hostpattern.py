@@ -79,6 +79,7 @@ def test_a_port_behind_a_name_is_split_off() -> None:
         ("web[-1]", ("web03",)),
         ("web[1:]", ("web02", "web03")),
         ("web[0:1]", ("web01", "web02")),
+        ("web[0-1]", ("web01", "web02")),
         (" web01 , db1 ", ("web01", "db1")),
     ],
 )
@@ -114,3 +115,14 @@ def test_a_play_may_leave_out_a_group_that_an_inventory_lacks_and_a_limit_may_no
     assert [host.name for host in select_hosts(inventory, "db:!web", of_play=True)] == ["db1"]
     with pytest.raises(UsageError, match="'builders'"):
         select_hosts(inventory, "all:!builders")
+
+
+def test_an_ipv6_address_is_one_name_and_not_a_list_of_them() -> None:
+    addresses = ("2001:db8::1", "::1")
+    inventory = Inventory(
+        Path("hosts.yml"),
+        tuple(Host(name, (), {}) for name in addresses),
+        {"all": Group("all", addresses)},
+    )
+    assert [host.name for host in select_hosts(inventory, "2001:db8::1")] == ["2001:db8::1"]
+    assert [host.name for host in select_hosts(inventory, "all,!::1")] == ["2001:db8::1"]

@@ -194,7 +194,7 @@ def test_hosts_that_share_a_machine_say_so() -> None:
         ("plugin: constructed\n", 1, "plugin", "not supported"),
         ("", 1, None, "is empty"),
         ("web1\nweb2\n", 1, None, "is not a mapping of groups"),
-        ("all: {hosts: {a: }}\na: {hosts: {b: }}\n", None, None, "name of a group and of a host"),
+        ("all: {hosts: {a: }}\na: {hosts: {b: }}\n", 1, None, "name of a group and of a host"),
         ("all:\n\thosts:\n", 2, None, "not valid YAML"),
         ("[web]\nweb1 ansible_host=192.0.2.1\n", None, None, "is an INI inventory"),
     ],

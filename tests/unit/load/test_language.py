@@ -114,3 +114,24 @@ def test_template_files_keep_their_last_newline_and_drop_block_lines() -> None:
 def test_an_include_is_refused() -> None:
     with pytest.raises(TemplateFailed, match="Include is not supported"):
         Language({}).file("{% include 'x' %}")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{{ (1, (2, [3])) }}", [1, [2, [3]]]),
+        ("{{ [1, 2] | zip('ab') }}", [[1, "a"], [2, "b"]]),
+        ("{{ {'a': (1,)} }}", {"a": [1]}),
+        ("{{ [3, 1, 3] | unique }}", [3, 1]),
+        ("{{ [1, 2] | map('string') }}", ["1", "2"]),
+    ],
+)
+def test_tuples_and_what_is_yet_to_be_iterated_over_are_lists(text: str, value: object) -> None:
+    assert Language({}).template(text).value(lambda name: MISSING) == value
+    assert Language({}).file(f"{text}|").value(lambda name: MISSING) == f"{value}|"
+
+
+def test_a_blocks_line_goes_in_a_value_as_in_a_file() -> None:
+    text = "{% for n in [1, 2] %}\n{{ n }}\n{% endfor %}\nend"
+    assert Language({}).template(text).value(lambda name: MISSING) == "1\n2\nend"
+    assert Language({}).file(text).value(lambda name: MISSING) == "1\n2\nend"

@@ -79,9 +79,40 @@ def test_arguments_have_canonical_names(play: Play) -> None:
     assert imported.environment == {"LANG": "C"}
 
 
-def test_vars_of_a_role_win_over_those_of_its_entry(play: Play) -> None:
-    assert play.roles[0].vars == {"port": 80, "colour": "blue"}
+def test_a_role_has_its_own_vars_its_defaults_and_what_its_entry_gives_it(play: Play) -> None:
+    assert play.roles[0].vars == {"colour": "blue"}
+    assert play.roles[0].given == {"port": 80, "colour": "red"}
     assert play.roles[0].defaults == {"port": 8080}
+
+
+def roles_of(folder: Path, entries: str, meta: str = "") -> int:
+    """How many times the role ``r`` is carried out."""
+    write(
+        folder,
+        {"roles/r/tasks/main.yaml": "- command: x\n", "site.yaml": f"- hosts: all\n  roles: {entries}\n"},
+    )
+    if meta:
+        write(folder, {"roles/r/meta/main.yaml": meta})
+    (found,) = load_playbook(folder / "site.yaml", Language()).plays
+    assert len(found.sections[1]) == len(found.roles)
+    return len(found.roles)
+
+
+@pytest.mark.parametrize(
+    ("entries", "times"),
+    [
+        ("[r, r]", 1),
+        ("[r, {role: r}, {role: r, become: false}]", 1),
+        ("[r, {role: r, vars: {a: 1}}, {role: r, vars: {a: 2}}, {role: r, vars: {a: 1}}]", 3),
+        ("[r, {role: r, when: x}, {role: r, tags: [t]}]", 3),
+    ],
+)
+def test_a_role_that_is_asked_for_twice_alike_is_done_once(tmp_path: Path, entries: str, times: int) -> None:
+    assert roles_of(tmp_path, entries) == times
+
+
+def test_a_role_that_allows_duplicates_is_done_each_time(tmp_path: Path) -> None:
+    assert roles_of(tmp_path, "[r, r]", "allow_duplicates: true\n") == 2
 
 
 def test_play_knows_where_it_is_written(play: Play, tmp_path: Path) -> None:

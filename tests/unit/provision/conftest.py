@@ -21,6 +21,7 @@ from orchestrator.model.errors import ConnectionTimeout, HostError
 from orchestrator.provision.events import Event, HostReport, Kind
 from orchestrator.provision.host import Settings, provision_host
 from orchestrator.provision.selection import tags_of
+from orchestrator.ssh import Completed
 
 
 class Pipe:
@@ -82,6 +83,19 @@ class LocalConnection:
 
     def stream(self, command: str) -> LocalStream:
         return LocalStream(self._program or command, self._folder)
+
+    def run(self, command: str, timeout: float = 60.0) -> Completed:
+        """Only the programs in the folder ``bin`` are found."""
+        environment = {**os.environ, "PATH": str(self._folder / "bin")}
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Completed(done.stdout, done.stderr, done.returncode)
 
 
 @dataclass

@@ -21,7 +21,7 @@ ECHO = "- hosts: all\n  tasks:\n    - {name: one, command: echo}\n"
 @pytest.mark.parametrize(
     ("program", "says"),
     [
-        ("echo 'labctl: python3 is missing on this host: install it.' >&2; exit 127", "python3 is missing on this host: install it."),
+        ("echo 'labctl: python3 is missing on this host: install it.' >&2; exit 127", "python3 is missing on this host, and so is apt-get"),
         ("echo This account is not available.; exit 1", "not available"),
         ("printf 'labctl-runner-1\\n{\"type\":\"hello\",\"python\":\"3\"}\\n'; exec sleep 0", "ended before"),
         ("printf 'labctl-runner-1\\n{\"type\":\"hello\",\"python\":\"3\"}\\nnonsense\\n'; exec cat >/dev/null", "not a frame"),

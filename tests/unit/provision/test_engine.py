@@ -17,6 +17,7 @@ from orchestrator.provision.compile import Options
 from orchestrator.provision.engine import HostRun, HostStopped
 from orchestrator.provision.files import Blobs, BlobSource
 from orchestrator.provision.scope import Variables
+from orchestrator.provision.selection import Tags
 from remote_agent.contract.steps import Outcome, Status, Step
 
 
@@ -98,6 +99,38 @@ def test_handlers_run_once_in_their_order_where_something_changed(play: Any) -> 
         "third",
         "chained",
     ]
+
+
+def test_of_handlers_of_one_name_the_last_is_carried_out(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - {name: one, command: echo, notify: topic}
+  handlers:
+    - {name: same, command: "false", listen: topic}
+    - {name: same, command: echo, listen: topic}
+    - {command: echo, listen: topic}
+    - {command: echo, listen: topic}
+""")
+    assert [title for title, _ in done.results] == ["one", "same", "command", "command"]
+    assert done.report.exit_code == 0
+
+
+def test_what_a_use_of_a_role_is_given_no_other_sees(play: Any, folder: Path) -> None:
+    tasks = folder / "roles/r/tasks/main.yaml"
+    tasks.parent.mkdir(parents=True)
+    tasks.write_text("- {name: \"{{ a | default('none') }}\", command: echo}\n")
+    done = play("""
+- hosts: all
+  roles: [r, {role: r, vars: {a: given}}]
+  tasks: [{name: "{{ a | default('outside') }}", command: echo}]
+""")
+    assert [title for title, _ in done.results] == ["r : none", "r : given", "outside"]
+
+
+def test_debug_that_wants_more_verbosity_is_skipped(play: Any) -> None:
+    done = play("- hosts: all\n  tasks: [{debug: {msg: a, verbosity: 1}}, {debug: {msg: b, verbosity: 0}}]\n")
+    assert (done.report.skipped, done.report.ok) == (1, 1)
 
 
 def test_flush_handlers_at_once(play: Any) -> None:
@@ -190,7 +223,7 @@ class PatientChannel(Channel):
     def send(self, step: Step) -> None:
         self.sent.append(step)
 
-    def outcome(self, blobs: BlobSource, progress: Any) -> Outcome:
+    def outcome(self, blobs: BlobSource, progress: Any, take: Any = None) -> Outcome:
         self.answered += 1
         return Outcome(self.sent[self.answered - 1].id, Status.OK, result={"rc": 0})
 
@@ -202,7 +235,7 @@ def drive(folder: Path, text: str, channel: PatientChannel) -> None:
     variables = Variables(language, inventory, inventory.host("h1"), {}, {}, check=False)
     run = HostRun(channel, variables, Options(language, Blobs(), folder), lambda event: None)
     with suppress(HostStopped):
-        run.run(load_playbook(folder / "site.yaml", language).plays[0], [], lambda task: True)
+        run.run(load_playbook(folder / "site.yaml", language).plays[0], [], Tags())
 
 
 def test_nothing_is_sent_behind_a_failing_assertion(folder: Path) -> None:
@@ -216,7 +249,7 @@ def test_what_depends_on_nothing_is_sent_before_anything_is_answered(folder: Pat
     seen: list[int] = []
 
     class Watched(PatientChannel):
-        def outcome(self, blobs: BlobSource, progress: Any) -> Outcome:
+        def outcome(self, blobs: BlobSource, progress: Any, take: Any = None) -> Outcome:
             seen.append(len(self.sent))
             return super().outcome(blobs, progress)
 
@@ -349,6 +382,48 @@ def test_no_secret_gets_into_events(play: Any) -> None:
     said = [str(event.to_json()) for event in done.recorder.events] + [str(done.report.to_json())]
     assert not [line for line in said if SECRET in line]
     assert "withheld" in str(done.report.error)
+
+
+NO_LOG_FAILURES = {
+    "module": 'copy: {content: x, dest: "/nosuch/{{ password }}/x"}',
+    "undefined": 'copy: {content: "{{ password }}{{ nosuch }}", dest: /nosuch}',
+    "filter": 'command: "echo {{ password | bool }}"',
+    "parameter": 'copy: {content: x, dest: /nosuch, mode: "{{ password }}"}',
+    "assert": "assert: {that: password == 'x', fail_msg: \"{{ password }}\"}",
+    "fail": 'fail: {msg: "{{ password }}"}',
+    "stderr": 'shell: "cat >&2; exit 1"\n      args: {stdin: "{{ password }}"}',
+    "no program": 'command: {argv: ["/nosuch/{{ password }}"]}',
+    "no condition": "command: echo\n      when: password",
+    "no verdict": "command: echo\n      failed_when: password",
+    "no handler": 'command: echo\n      notify: "{{ password }}"',
+    "item": 'copy: {content: x, dest: "/nosuch/{{ item }}"}\n      loop: ["{{ password }}"]',
+    "no file": 'copy: {src: "{{ password }}", dest: /tmp}',
+    "no template": 'template: {src: "{{ password }}", dest: /tmp}',
+    "title": 'command: "false"\n      name: "{{ password }}"',
+}
+
+
+NEVER_SAID = {"undefined", "no condition", "no verdict"}
+
+
+@pytest.mark.parametrize("name", NO_LOG_FAILURES)
+def test_a_failure_with_no_log_says_no_value(play: Any, name: str) -> None:
+    def said(no_log: str) -> str:
+        text = f"- hosts: all\n  tasks:\n    - {NO_LOG_FAILURES[name]}\n      no_log: {no_log}\n"
+        done = play(text, extra={"password": SECRET})
+        assert done.report.failed == 1
+        return str([event.to_json() for event in done.recorder.events]) + str(done.report.to_json())
+
+    assert SECRET not in said("true")
+    assert (SECRET in said("false")) == (name not in NEVER_SAID)
+
+
+def test_a_condition_that_is_no_truth_value_does_not_say_which_it_is(play: Any) -> None:
+    done = play(
+        "- hosts: all\n  tasks:\n    - {command: 'echo x', when: password}\n", extra={"password": SECRET}
+    )
+    assert "has a value of type str, and neither true nor false: password" in str(done.report.error)
+    assert SECRET not in str(done.report.error)
 
 
 def test_other_hosts_variables_and_omitted_arguments(play: Any) -> None:

@@ -21,6 +21,7 @@ from orchestrator.provision.compile import Options
 from orchestrator.provision.engine import HostRun, HostStopped
 from orchestrator.provision.files import Blobs, BlobSource
 from orchestrator.provision.scope import Variables
+from orchestrator.provision.selection import Tags
 from remote_agent.contract.steps import Outcome, Status, Step
 
 SITE = Path(__file__).parents[3] / "playbooks" / "site.yaml"
@@ -70,7 +71,7 @@ class RememberingChannel(Channel):
         self.steps.append(step)
         self._waiting.append(step)
 
-    def outcome(self, blobs: BlobSource, progress: Any) -> Outcome:
+    def outcome(self, blobs: BlobSource, progress: Any, take: Any = None) -> Outcome:
         step = self._waiting.pop(0)
         changed = any(word in step.name for word in self._changed)
         words = " ".join(map(str, step.args.get("argv") or []))
@@ -136,7 +137,7 @@ def steps(
     channel = RememberingChannel(changed, stdout or {})
     run = HostRun(channel, variables, Options(language, Blobs(), SITE.parent), lambda event: None)
     for play in load_playbook(SITE, language).plays:
-        run.run(play, [{"labctl_artifacts": built or artifacts(folder)}], lambda task: True)
+        run.run(play, [{"labctl_artifacts": built or artifacts(folder)}], Tags())
     return channel.steps
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.model.interval import Interval
-from orchestrator.report.charts import LADDERS, ratio_ticks
+from orchestrator.report.charts.forest import LADDERS, ratio_ticks
 from orchestrator.report.numbers import MISSING, Scale, between, number, probability, ratio, scale_for
 
 

@@ -206,7 +206,7 @@ def test_estimates_come_back_as_they_were_written(tmp_path: Path) -> None:
     [
         ("{", "not JSON"),
         ('{"schema": 0}', "schema 0"),
-        ('{"schema": 3}', "values are not"),
+        ('{"schema": 4}', "values are not"),
         ("[]", "not JSON as"),
     ],
 )

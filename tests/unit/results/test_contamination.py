@@ -147,7 +147,7 @@ def test_a_verdict_that_rests_on_flagged_blocks_is_told_with_both_sentences(tmp_
     (change,) = other.changes
     assert change.with_all == estimates.verdicts[0].sentence
     assert "Nothing can be claimed from 5 pairs" in change.without_flagged
-    page = render_html(report(folder), lambda spec: "<svg></svg>")
+    page = render_html(report(folder), lambda spec: lambda: "<svg></svg>")
     assert "7 of 12 counted blocks are flagged" in page
     assert "Nothing can be claimed from 5 pairs" in page
     assert "25.0 % of the CPU time was stolen by other guests" in page
@@ -167,7 +167,7 @@ def test_a_trial_that_was_done_again_flags_its_block(tmp_path: Path) -> None:
 def test_a_clean_run_has_one_view(tmp_path: Path) -> None:
     folder = write_run(tmp_path, ONE_HOST)
     assert made(folder)[0].contamination is None
-    assert "Contaminated blocks" not in render_html(report(folder), lambda spec: "<svg></svg>")
+    assert "Contaminated blocks" not in render_html(report(folder), lambda spec: lambda: "<svg></svg>")
 
 
 def test_metrics_that_no_benchmark_declares_are_estimated_as_they_were_recorded(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from orchestrator.model.errors import ResultError
 from orchestrator.model.samples import HostRecord
 from orchestrator.results.merge import SAMPLES, TRIALS, merge
 from orchestrator.results.store import RunFolder
-from orchestrator.results.table import csv_lines, read_counts, read_series
+from orchestrator.results.table import read_counts, read_series
 from tests.fixtures.synthetic import LIFECYCLE, SCALE, Wanted, write_run
 
 SMALL = Wanted(
@@ -181,13 +181,6 @@ def test_a_host_without_a_journal_is_told_and_the_others_are_merged(folder: Path
     RunFolder(folder).journal("h2").unlink()
     with pytest.raises(ResultError, match="no host of run synthetic-1 has a journal"):
         merged(folder)
-
-
-def test_csv_has_a_header_and_every_sample(folder: Path) -> None:
-    merged(folder)
-    lines = list(csv_lines(folder))
-    assert lines[0].startswith("run,host,machine,benchmark,block,position,combination")
-    assert len(lines) == rows_of(f"SELECT count(*) FROM '{folder / SAMPLES}'")[0][0] + 1
 
 
 def test_what_cannot_be_written_is_said_in_a_sentence(folder: Path) -> None:

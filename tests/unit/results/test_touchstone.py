@@ -129,7 +129,7 @@ def test_the_commands_import_list_and_report(source: Path) -> None:
 
 
 def test_the_page_says_what_it_is(source: Path) -> None:
-    page = render_html(report(imported(source).path), lambda spec: "<svg></svg>")
+    page = render_html(report(imported(source).path), lambda spec: lambda: "<svg></svg>")
     assert "Imported results are described, and not compared." in page
     assert "Imported from Touchstone" in page
 

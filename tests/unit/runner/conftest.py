@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shlex
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -158,7 +157,7 @@ class Controller:
 def controller(tmp_path: Path) -> Iterator[Controller]:
     cache = tmp_path / "cache"
     started = subprocess.Popen(
-        shlex.split(COMMAND),
+        ["/bin/sh", "-c", COMMAND],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

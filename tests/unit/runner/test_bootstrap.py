@@ -23,7 +23,7 @@ def test_same_files_make_the_same_bytes_in_any_order() -> None:
 
 
 def test_the_length_line_tells_the_zip_s_size() -> None:
-    line, _, rest = payload({"a.py": b"1"}).partition(b"\n")
+    _, line, rest = payload({"a.py": b"1"}).split(b"\n", 2)
     assert int(line) == len(rest)
     assert zipfile.ZipFile(io.BytesIO(rest)).read("a.py") == b"1"
 
@@ -59,7 +59,7 @@ def test_the_controller_can_pack_the_runner_without_importing_it() -> None:
 
 def test_a_host_without_python_gets_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
-        shlex.split(COMMAND), env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+        ["/bin/sh", "-c", COMMAND], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
     )
     assert done.returncode == MISSING
     assert (
@@ -69,10 +69,14 @@ def test_a_host_without_python_gets_one_sentence(tmp_path: Path) -> None:
 
 
 def test_an_old_python_gets_one_sentence() -> None:
-    inner = shlex.split(shlex.split(COMMAND)[2])[-1]
+    inner = shlex.split(COMMAND)[-1]
     script = f"import sys; sys.version_info = (3, 9, 2); exec({inner!r})"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        input=payload({}).decode("latin-1"),
     )
     assert done.returncode == TOO_OLD
     assert (
@@ -81,10 +85,9 @@ def test_an_old_python_gets_one_sentence() -> None:
     )
 
 
-def test_a_torn_program_is_not_started() -> None:
-    done = subprocess.run(
-        shlex.split(COMMAND), input=payload(program())[:-1], capture_output=True, check=False
-    )
+@pytest.mark.parametrize("torn", [payload(program())[:-1], payload({}).split(b"\n")[0] + b"\n", b""])
+def test_a_torn_program_is_not_started(torn: bytes) -> None:
+    done = subprocess.run(["/bin/sh", "-c", COMMAND], input=torn, capture_output=True, check=False)
     assert done.returncode != 0
     assert done.stdout == b""
     assert b"before the runner had arrived" in done.stderr

@@ -18,7 +18,7 @@ KEYS = {"cmd", "rc", "stdout", "stderr", "stdout_lines", "stderr_lines", "start"
 
 def test_argv_and_free_form_say_the_same(context: Context) -> None:
     done = run({"argv": ["echo", "a b"]}, context)
-    assert done.changed and set(done.result) == KEYS
+    assert done.changed and set(done.result) == KEYS | {"msg"}
     assert done.result["stdout_lines"] == ["a b"] and done.result["rc"] == 0
     assert run({"_raw_params": "echo 'a b'"}, context).result["cmd"] == ["echo", "a b"]
 

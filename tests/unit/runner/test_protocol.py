@@ -6,9 +6,20 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import socket
+import subprocess
 import time
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from remote_agent.contract.steps import Step
+from remote_agent.runner import session
+from remote_agent.runner.context import Context, ModuleResult
+from remote_agent.runner.session import execute
 
 DEADLINE = 10.0
 
@@ -140,6 +151,46 @@ def test_no_log_keeps_values_out_of_messages_and_in_the_result(controller: Any) 
     assert outcome["result"]["stderr"] == "secret"
 
 
+def test_the_blob_of_a_no_log_step_does_not_stay(controller: Any, tmp_path: Path) -> None:
+    ref = _ref(b"a secret")
+    controller.hello()
+    for number, no_log in enumerate((True, False)):
+        controller.step(number, "copy", {"src": ref, "dest": str(tmp_path / str(number))}, no_log=no_log)
+        assert controller.receive()["type"] == "need"
+        controller.blob(b"a secret")
+        assert controller.outcome()["status"] == "changed"
+        assert [path.name for path in controller.cache.iterdir()] == ([] if no_log else [ref["$blob"]])
+
+
+def test_what_a_dead_runner_was_receiving_goes_and_what_a_living_one_is_stays(controller: Any) -> None:
+    controller.cache.mkdir()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for owner in (gone.pid, os.getpid()):
+        (controller.cache / f".incoming-{owner}-half").write_bytes(b"a sec")
+    controller.hello()
+    controller.step(1, "command", {"argv": ["true"]})
+    controller.outcome()
+    assert controller.end() == 0
+    assert [path.name for path in controller.cache.iterdir()] == [f".incoming-{os.getpid()}-half"]
+
+
+def test_a_defect_in_a_no_log_step_does_not_quote_it() -> None:
+    def crash(args: Mapping[str, Any], context: Context) -> ModuleResult:
+        raise subprocess.TimeoutExpired(["sh", "-c", args["cmd"]], 3.0)
+
+    def said(no_log: bool) -> str:
+        step = Step(1, "a task", "crash", {"cmd": "echo hunter2"}, no_log=no_log)
+        with pytest.raises((RuntimeError, subprocess.TimeoutExpired)) as caught:
+            execute(step, Context(blobs=None))  # type: ignore[arg-type]
+        return "".join(traceback.format_exception(caught.value))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "find_module", lambda name: crash)
+        assert "hunter2" in said(no_log=False)
+        assert "hunter2" not in said(no_log=True) and "crash: TimeoutExpired" in said(no_log=True)
+
+
 def test_a_step_s_environment_reaches_its_command(controller: Any) -> None:
     controller.hello()
     controller.step(1, "shell", {"cmd": "echo $COLOUR"}, environment={"COLOUR": "green"})
@@ -150,6 +201,31 @@ def test_a_closed_input_before_end_ends_the_command_that_runs(controller: Any, t
     pidfile = _start_sleep(controller, tmp_path)
     controller.input.close()
     _assert_interrupted(controller, pidfile)
+
+
+def test_a_step_that_waits_says_so_at_once_and_ends_with_its_controller(controller: Any) -> None:
+    controller.hello()
+    controller.step(1, "wait_for", {"path": "/nosuch", "timeout": 600})
+    said = controller.receive()
+    assert said["type"] == "progress" and said["message"] == "Waiting up to 600 s for file /nosuch."
+    controller.input.close()
+    assert controller.process.wait(DEADLINE) == 1
+
+
+def test_a_download_that_is_cut_off_leaves_nothing(controller: Any, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        controller.hello()
+        args = {"url": f"http://127.0.0.1:{server.getsockname()[1]}/f", "dest": str(tmp_path / "f")}
+        controller.step(1, "get_url", args, environment={"no_proxy": "127.0.0.1"})
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+            while not list(tmp_path.glob(".f.labctl-*")):
+                assert controller.process.poll() is None
+            controller.input.close()
+            assert controller.process.wait(DEADLINE) == 1
+    assert not list(tmp_path.glob("*f*"))
 
 
 def test_a_signal_ends_the_command_that_runs(controller: Any, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_the_link_is_switched_when_the_files_are_there() -> None:
     assert steps[1].args["src"] == {"$blob": BUNDLE.sha256, "size": 123}
     assert [step.id for step in steps] == list(range(len(steps)))
     unit = next(step for step in steps if str(step.args.get("dest", "")).endswith(".service")).args["content"]
-    assert "Restart=always" in unit
+    assert "Restart=on-failure" in unit
     assert "OOMScoreAdjust" not in unit, "hosts without CAP_SYS_RESOURCE could not start it"
 
 

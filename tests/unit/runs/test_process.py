@@ -46,3 +46,17 @@ def test_a_conductor_that_ends_at_once_says_why(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"No such"):
         start_detached(["nosuchverb"], tmp_path / "lock", tmp_path / "log")
     assert "nosuchverb" in (tmp_path / "log").read_text()
+
+
+def test_a_conductor_gets_a_secret_through_a_pipe_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, seen = tmp_path / "heard", tmp_path / "seen"
+    program = tmp_path / "conductor"
+    program.write_text(f"#!/bin/sh\ncat > {heard}\n{{ env; tr '\\0' ' ' < /proc/$$/cmdline; }} > {seen}\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    start_detached(["conduct", "folder"], tmp_path / "lock", tmp_path / "log", secret="hunter2").wait(10)
+    assert heard.read_text() == "hunter2\n"
+    assert "conduct folder" in seen.read_text()
+    assert "hunter2" not in seen.read_text() + (tmp_path / "log").read_text()

@@ -58,6 +58,16 @@ def test_a_run_is_found_by_id_by_its_beginning_and_as_the_latest(tmp_path: Path,
         store.find("x")
 
 
+def test_a_run_is_found_by_its_folder_wherever_that_is(tmp_path: Path, spec: RunSpec) -> None:
+    made = RunStore(tmp_path / "theirs").create(spec)
+    ours = RunStore(tmp_path / "ours")
+    for typed in (str(made.path), f"{made.path}/"):
+        assert ours.find(typed).path == made.path
+    ours.create(replace(spec, id="20261122-100000-demo-aa"))
+    with pytest.raises(UsageError, match="no run"):
+        ours.find(f"{tmp_path}/theirs")
+
+
 @pytest.mark.parametrize(("schema", "says"), [(2, "newer labctl .schema 2"), (0, "older labctl .schema 0")])
 def test_another_schema_is_refused_with_a_sentence(
     tmp_path: Path, spec: RunSpec, schema: int, says: str

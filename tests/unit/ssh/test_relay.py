@@ -17,8 +17,9 @@ import pytest
 
 from orchestrator.model.endpoint import Endpoint
 from orchestrator.model.errors import ConnectionLost, HostError
-from orchestrator.ssh import Connection, Relay, connect
+from orchestrator.ssh import Connection, connect
 from orchestrator.ssh.private import sweep
+from orchestrator.ssh.relay import Relay
 
 
 @pytest.fixture

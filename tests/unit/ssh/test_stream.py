@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ import pytest
 from orchestrator.model.endpoint import Endpoint
 from orchestrator.model.errors import ConnectionLost, HostError, LoginRefused
 from orchestrator.ssh import Connection, connect
+from orchestrator.ssh.session import for_any_shell
 
 MEGABYTES = 50
 
@@ -129,6 +132,28 @@ def test_a_cut_connection_is_lost_for_who_reads(connection: Connection) -> None:
     assert not connection.alive
 
 
+def test_a_host_that_freezes_is_lost_though_its_kernel_acknowledges(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.ssh.dial.KEEPALIVE_SECONDS", 0.2)
+    with connect(endpoint) as connection, connection.stream("echo $PPID; sleep 60") as stream:
+        server = int(stream.stdout.readline())
+        os.kill(server, signal.SIGSTOP)
+        try:
+            with pytest.raises(ConnectionLost, match=r"broke: it has not answered for 1\.2 s\."):
+                stream.stdout.readline()
+        finally:
+            os.kill(server, signal.SIGKILL)
+
+
+def test_a_program_that_says_nothing_for_long_is_not_taken_for_a_dead_host(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.ssh.dial.KEEPALIVE_SECONDS", 0.1)
+    with connect(endpoint) as connection:
+        assert connection.run("sleep 2; echo done", timeout=10).stdout == "done\n"
+
+
 def test_more_sessions_than_the_server_grants(connection: Connection) -> None:
     streams = []
     with pytest.raises(HostError, match="refuses another session") as caught:
@@ -208,3 +233,23 @@ def test_who_is_already_the_user_needs_no_sudo(endpoint: Endpoint) -> None:
         replace(endpoint, become=True, become_user=endpoint.user, become_password="x")
     ) as connection:
         assert connection.run("cat", stdin=b"in").stdout == "in"
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", 'it\'s "quoted"', "two\nlines", "hash! $HOME `id` \\n %s \\", "ü\n!", "a\n"]
+)
+def test_every_login_shell_is_given_the_same_words(text: str) -> None:
+    said = subprocess.run(
+        ["sh", "-c", f"exec {for_any_shell(f'printf %s {shlex.quote(text)}')}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == text
+    # Within its quotes nothing stands that csh takes for its own.
+    assert "\n" not in for_any_shell(text)
+    assert "!" not in for_any_shell(text)
+
+
+def test_standard_input_is_the_commands(connection: Connection) -> None:
+    assert connection.run('read a\nread b; echo "$b$a"', stdin=b"1\n2\n").stdout == "21\n"

@@ -72,6 +72,16 @@ def test_inconsistency_and_welch_tell_machines_apart_and_only_then() -> None:
     assert (unequal_p(unlike) or 1) < 0.001
     assert (unequal_p(alike) or 0) > 0.05
     assert unequal_p([np.ones(5), np.ones(5)]) is None
+
+
+@pytest.mark.parametrize("counts", [(2, 2), (5, 9), (10, 10, 10), (3, 30, 7, 12)])
+def test_that_machines_are_unlike_is_welchs_p(counts: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(11)
+    for spread in (0.0, 0.5, 2.0):
+        machines = [rng.normal(spread * i, 1 + i, count) for i, count in enumerate(counts)]
+        assert unequal_p(machines) == pytest.approx(
+            stats.f_oneway(*machines, equal_var=False).pvalue, rel=1e-9
+        )
     assert inconsistency([np.ones(5), np.zeros(5)]) is None
 
 
@@ -144,7 +154,7 @@ def test_each_machines_own_claim_is_said_where_the_fleets_fails() -> None:
             VerdictKind.EQUIVALENT,
             "Across 8 machines: no practical difference",
         ),
-        (0.3, Interval(0.98, 1.06, 0.9), VerdictKind.INCONCLUSIVE, "more machines would decide"),
+        (0.3, Interval(0.98, 1.06, 0.9), VerdictKind.INCONCLUSIVE, "where more machines hardly decide"),
     ],
 )
 def test_small_differences_across_machines(

@@ -62,6 +62,12 @@ def test_the_rank_of_the_bounds_is_that_of_the_tables(n: int, k: int) -> None:
     assert walsh_rank(n, 0.95) == k
 
 
+def test_a_bound_whose_probability_is_just_what_is_allowed_is_taken() -> None:
+    # Of six pairs P(T+ = 0) = 1/64: twice that is all that a level of 1 - 2/64 leaves.
+    assert walsh_rank(6, 1 - 2 / 64) == 1
+    assert walsh_rank(6, 1 - 1.9 / 64) == 0
+
+
 def test_interval_and_test_agree() -> None:
     rng = np.random.default_rng(5)
     for _ in range(300):

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `labctl plan` and `labctl provision` are both told of: a playbook, the part of it that is meant, and its variables."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.model.errors import UsageError
+
+_PATH = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option(
+        "-p",
+        "--playbook",
+        type=_PATH,
+        default=Path("playbooks/site.yaml"),
+        show_default=True,
+        help="What to carry out.",
+    ),
+    click.option(
+        "-t",
+        "--tags",
+        multiple=True,
+        metavar="TAG",
+        help="Only tasks with these tags (commas or several times).",
+    ),
+    click.option("--skip-tags", multiple=True, metavar="TAG", help="No tasks with these tags."),
+    click.option(
+        "-e",
+        "--extra-vars",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Variables that win over all others; @FILE or JSON too.",
+    ),
+)
+
+
+def playbook_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives the command ``wanted``: what pipeline.provision.Request has of these (playbook, tags, skip_tags, extra_vars)."""
+
+    @functools.wraps(command)
+    def with_playbook(
+        *args: Any,
+        playbook: Path,
+        tags: Sequence[str],
+        skip_tags: Sequence[str],
+        extra_vars: Sequence[str],
+        **kwargs: Any,
+    ) -> Any:
+        wanted = {
+            "playbook": playbook,
+            "tags": _words(tags),
+            "skip_tags": _words(skip_tags),
+            "extra_vars": parse_extra_vars(extra_vars),
+        }
+        return command(*args, wanted=wanted, **kwargs)
+
+    decorated: Callable[..., Any] = with_playbook
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def _words(values: Sequence[str]) -> tuple[str, ...]:
+    """Each value may be several words with commas between them."""
+    return tuple(word.strip() for value in values for word in value.split(",") if word.strip())
+
+
+def parse_extra_vars(texts: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE ...`` (values are text, as in Ansible), a JSON or YAML mapping, or @FILE. Raises UsageError, ConfigError."""
+    variables: dict[str, Any] = {}
+    for text in texts:
+        if text.startswith("@"):
+            variables.update(_from_file(Path(text[1:])))
+        else:
+            variables.update(_without_passwords(_from_text(text)))
+    return variables
+
+
+def _without_passwords(variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Whoever may list processes reads command lines, and shells remember them."""
+    from orchestrator.load.endpoint import is_password
+
+    for name in filter(is_password, variables):
+        raise UsageError(
+            f"-e {name}: a password does not belong on a command line, where others read it.",
+            "Write it to a file, and -e @FILE; sudo's also goes with --ask-become-pass.",
+        )
+    return variables
+
+
+def _from_file(path: Path) -> Mapping[str, Any]:
+    from orchestrator.load.language import Language
+    from orchestrator.load.roles import read_vars_file
+
+    return read_vars_file(path, Language())
+
+
+def _from_text(text: str) -> Mapping[str, Any]:
+    if text.lstrip().startswith("{"):
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise UsageError(
+                f"-e: this is not JSON: {error}.", "Write -e NAME=VALUE, -e '{...}' or -e @FILE."
+            ) from error
+        if isinstance(found, dict):
+            return found
+    try:
+        parts = [word.partition("=") for word in shlex.split(text)]
+    except ValueError as error:
+        raise UsageError(f"-e {text.partition('=')[0]}: a quote has no end.") from error
+    for number, (name, sign, _) in enumerate(parts):
+        if not sign or not name.isidentifier():
+            # What follows a NAME=VALUE is most often the rest of its value, which may be a secret: it is not repeated.
+            word = f"'{name}'" if number == 0 else f"the word after {parts[number - 1][0]}=..."
+            raise UsageError(
+                f"-e: {word} is not NAME=VALUE.",
+                "Write -e NAME=VALUE (with a space in it: -e \"NAME='A B'\"), -e '{...}' or -e @FILE.",
+            )
+    return {name: value for name, _, value in parts}

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``throttle`` and ``timeout`` of a task: how many hosts at the same time, and how long."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from orchestrator.load.inventory import load_inventory
+from orchestrator.load.language import Language
+from orchestrator.load.playbook import load_playbook
+from orchestrator.model.errors import ConfigError
+from orchestrator.provision.host import Settings, provision_host
+from tests.unit.provision.conftest import LocalConnection, Play, Recorder
+
+BUSY = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - shell: echo begin >> {log}; sleep 0.3; echo end >> {log}
+      when: inventory_hostname != 'h3'
+{more}
+"""
+
+
+def on_both(folder: Path, text: str) -> list[int]:
+    """Carry out the playbook on two hosts at the same time, as `labctl provision` does."""
+    (folder / "site.yaml").write_text(text)
+    language, inventory = Language({}), load_inventory(folder / "inventory.yaml", folder)
+    plays = load_playbook(folder / "site.yaml", language).plays
+    settings = Settings(language, inventory)
+
+    def work(name: str) -> int:
+        (folder / name).mkdir()
+        connection = LocalConnection(name, folder / name)
+        return provision_host(connection, inventory.host(name), plays, settings, Recorder()).exit_code
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(work, ("h1", "h2")))
+
+
+def test_throttled_hosts_take_turns(folder: Path) -> None:
+    log = folder / "log"
+    assert on_both(folder, BUSY.format(log=log, more="      throttle: 1")) == [0, 0]
+    assert log.read_text().split() == ["begin", "end", "begin", "end"]
+
+
+def test_others_do_not_wait_for_each_other(folder: Path) -> None:
+    log = folder / "log"
+    assert on_both(folder, BUSY.format(log=log, more="      throttle: 2")) == [0, 0]
+    assert log.read_text().split() == ["begin", "begin", "end", "end"]
+
+
+def test_a_failed_host_gives_its_turn_back(folder: Path) -> None:
+    text = BUSY.format(log=folder / "log", more="      throttle: 1").replace("sleep 0.3", "exit 1")
+    assert on_both(folder, text) == [1, 1]
+
+
+def test_a_command_is_stopped_after_the_tasks_timeout(play: Play) -> None:
+    done = play(
+        '- hosts: all\n  tasks:\n    - command: sleep 20\n      timeout: "{{ most }}"\n', extra={"most": "1"}
+    )
+    assert done.report.exit_code == 1
+    assert "stopped after its 1 s" in str(done.report.error)
+    assert done.report.seconds < 10
+
+
+def test_a_timeout_that_is_none_is_refused_where_it_is_known(play: Play) -> None:
+    done = play(
+        '- hosts: all\n  tasks:\n    - command: "true"\n      timeout: "{{ most }}"\n', extra={"most": "soon"}
+    )
+    assert "site.yaml:4" in str(done.report.error)
+    assert "number of seconds above 0, not 'soon'" in str(done.report.error)
+
+
+@pytest.mark.parametrize(
+    "line", ["throttle: many", "throttle: -1", "throttle: '{{ n }}'", "timeout: 0", "timeout: true"]
+)
+def test_what_is_no_number_is_refused_at_its_place(tmp_path: Path, line: str) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text(f'- hosts: all\n  tasks:\n    - command: "true"\n      {line}\n')
+    with pytest.raises(ConfigError, match="must be a whole number") as raised:
+        load_playbook(site, Language())
+    assert raised.value.line == 4
+    assert str(raised.value.key).endswith(line.partition(":")[0])
