@@ -75,6 +75,14 @@ def test_it_is_reached_and_is_what_no_container_is(vm_lab: LabOfTests) -> None:
     assert row.how is not None and row.how.startswith(("emulated: ", "accelerated by KVM"))
 
 
+def who_gave_addresses(inventory: Path, host: str) -> list[str]:
+    """To both ends of a veth pair such as CNI makes: the kernel, or udev, which comes later (addr_assign_type, in sysfs)."""
+    made = "ip link add veth0a1b2c3d type veth peer name veth3d2c1b0a && udevadm settle"
+    asked = "cat /sys/class/net/veth0a1b2c3d/addr_assign_type /sys/class/net/veth3d2c1b0a/addr_assign_type"
+    said = ssh(inventory, host, f"{made}; {asked}; ip link del veth0a1b2c3d")
+    return [{"1": "kernel", "3": "udev"}[number] for number in said.split()]
+
+
 def test_the_thesis_matrix_in_a_virtual_machine_without_any_adapter(
     provisioned_lab: LabOfTests, vm_lab: LabOfTests, tmp_path: Path
 ) -> None:
@@ -88,6 +96,7 @@ def test_the_thesis_matrix_in_a_virtual_machine_without_any_adapter(
     assert (own["cgroup"]["version"], own["cap_sys_resource"]) == (2, True)
     # CRI-O speaks an older protocol with gVisor's shim on every host: that is no adapter for what a host lacks.
     assert not [name for name in own["adapters"] if "oom" in name or "uid" in name], own["adapters"]
+    assert who_gave_addresses(vm_lab.inventory, host) == ["kernel", "kernel"]
     run = execute(vm_lab.inventory, tmp_path, cri, oci, runs=1, warmup=0)
     found = trials(run, host)
     assert Counter((trial["combination"], trial["status"]) for trial in found) == {
