@@ -199,7 +199,8 @@ class Took:
 def run(place: Place, command: list[str], changes: bool) -> Took:
     """Once, and its outcome is looked at. Exits where the tool failed, or did not do what is measured."""
     environ = {
-        **os.environ,
+        # Peers' bytecode came with their installation; labctl's is kept from its first run on, as an installed one's is.
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}",
         "ANSIBLE_CONFIG": str(place.root / "ansible.cfg"),
         "NO_COLOR": "1",

@@ -7,6 +7,7 @@ One thread uses it. Steps may be sent far ahead of their outcomes: the runner re
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import IO, Any, Protocol
@@ -45,9 +46,18 @@ class Connection(Protocol):
     def stream(self, command: str) -> Stream: ...
 
 
-@functools.cache
+_packing = threading.Lock()
+
+
 def runner_payload() -> bytes:
-    """The packed runner: the same for every host."""
+    """What to send to any host. Hosts are reached at once: the first packs it, and the others wait instead of doing it too."""
+    with _packing:
+        return packed_runner()
+
+
+@functools.cache
+def packed_runner() -> bytes:
+    """It is the same for every host."""
     return payload(program())
 
 

@@ -9,11 +9,15 @@ too old, the command writes one sentence to standard error and ends with MISSING
 from __future__ import annotations
 
 import io
+import marshal
 import shlex
 import zipfile
 from collections.abc import Iterator, Mapping
+from importlib.machinery import SourceFileLoader
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from importlib.util import MAGIC_NUMBER
+from pathlib import Path
 
 MISSING = 127
 TOO_OLD = 69
@@ -23,6 +27,9 @@ TORN = "labctl: the connection ended before the runner had arrived."
 PARTS = ("__init__.py", "contract/__init__.py", "contract/steps.py", "contract/wire.py", "host/__init__.py", "host/facts.py",
          "host/capabilities.py", "host/installed.py", "host/kvm.py", "host/kernel.py", "runner")  # fmt: skip
 """What travels, below remote_agent: files, and folders with everything in them."""
+
+UNCHECKED_HASH = (1).to_bytes(4, "little") + bytes(8)
+"""Of PEP 552: what follows the magic number, flags and a hash of the source that nobody compares."""
 
 # Runs on whatever python3 there is, so it must parse on old ones. stdin is read through one buffer from start to end: what
 # the buffer has read ahead belongs to the runner, which is why it is handed over.
@@ -57,21 +64,33 @@ COMMAND = (
 
 
 def program() -> Mapping[str, bytes]:
-    """The runner's files, name in the zip -> content, from the installed package."""
+    """The runner's files, name in the zip -> content, from the installed package: sources, and beside them what this python made
+    of each. To compile them takes a host half as long as to be the runner; one whose python is another release does it all the same.
+    """
     top = files("remote_agent")
-    return {
-        f"remote_agent/{name}": content
-        for part in PARTS
-        for name, content in _sources(top.joinpath(part), part)
-    }
+    found: dict[str, bytes] = {}
+    for part in PARTS:
+        for name, source in _sources(top.joinpath(part), f"remote_agent/{part}"):
+            found[name] = source.read_bytes()
+            if isinstance(source, Path):
+                found[f"{name}c"] = _bytecode(name, source)
+    return found
 
 
-def _sources(entry: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
+def _sources(entry: Traversable, name: str) -> Iterator[tuple[str, Traversable]]:
     if entry.is_dir():
         for child in sorted(entry.iterdir(), key=lambda child: child.name):
             yield from _sources(child, f"{name}/{child.name}")
     elif name.endswith(".py"):
-        yield name, entry.read_bytes()
+        yield name, entry
+
+
+def _bytecode(name: str, source: Path) -> bytes:
+    """As in __pycache__, where it comes from if it is there, but for an importer that asks for no source's time."""
+    module = name.removesuffix(".py").replace("/", ".")
+    return (
+        MAGIC_NUMBER + UNCHECKED_HASH + marshal.dumps(SourceFileLoader(module, str(source)).get_code(module))
+    )
 
 
 def payload(contents: Mapping[str, bytes]) -> bytes:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 
 from orchestrator.model.errors import ConnectionLost, HostError
 from orchestrator.model.inventory import Host
+from orchestrator.provision import channel
 from orchestrator.provision.apply import apply_steps, gather_facts
 from orchestrator.provision.files import Blobs
 from orchestrator.provision.host import report_of_error
@@ -32,6 +36,24 @@ def test_a_runner_that_does_not_come_up(play: Any, program: str, says: str) -> N
     done = play(ECHO, program=program)
     assert says in str(done.report.error) + str(done.report.hint)
     assert (done.report.failed, done.report.unreachable, done.report.exit_code) == (1, 0, 1)
+
+
+def test_hosts_that_are_reached_at_once_share_one_packed_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed: list[str] = []
+
+    def slowly() -> dict[str, bytes]:
+        packed.append(threading.current_thread().name)
+        time.sleep(0.1)
+        return {}
+
+    monkeypatch.setattr(channel, "program", slowly)
+    channel.packed_runner.cache_clear()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert len(set(pool.map(lambda _: channel.runner_payload(), range(8)))) == 1
+    finally:
+        channel.packed_runner.cache_clear()
+    assert len(packed) == 1
 
 
 def test_a_lost_connection_is_unreachable() -> None:

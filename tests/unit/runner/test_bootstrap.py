@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,27 @@ def test_only_what_the_runner_needs_travels() -> None:
         for name in names
         if "/agent/" in name or "/cri/" in name or "bootstrap" in name or "journal" in name
     ]
+
+
+def hello_of(contents: Mapping[str, bytes]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, *shlex.split(COMMAND)[-6:]],
+        input=payload(contents),
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_a_python_of_the_same_release_compiles_nothing() -> None:
+    unreadable = {name: b"no python (" if name.endswith(".py") else code for name, code in program().items()}
+    assert MAGIC in hello_of(unreadable).stdout
+
+
+def test_a_python_of_another_release_takes_the_sources() -> None:
+    foreign = {
+        name: b"\0\0\r\n" + code[4:] if name.endswith("c") else code for name, code in program().items()
+    }
+    assert MAGIC in hello_of(foreign).stdout
 
 
 def test_the_controller_can_pack_the_runner_without_importing_it() -> None:
