@@ -1,34 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More of ansible-core's filters and tests: those over sequences, numbers, paths, dates and addresses.
-
-What would look at the controller's files or its chance (fileglob, random, shuffle, password_hash, `is directory`) is left out.
-"""
+"""Lists, sets and mappings."""
 
 from __future__ import annotations
 
 import itertools
-import math
-import posixpath
-import re
-import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
-from urllib.parse import unquote_plus, urlsplit
 
-from jinja2 import TemplateError
+from orchestrator.load.filters.problem import FilterError
 
-_UNITS = {"Y": 80, "Z": 70, "E": 60, "P": 50, "T": 40, "G": 30, "M": 20, "K": 10, "B": 0}
-_SIZE = re.compile(r"^(\d*\.?\d+)\s*([A-Za-z]+)?$")
-_ANSIBLE_UUIDS = uuid.UUID("361E6D51-FAEC-444A-9079-341386DA8E2E")
-_COMMENTS = {
-    "plain": ("", "# ", ""),
-    "erlang": ("", "% ", ""),
-    "c": ("", "// ", ""),
-    "cblock": ("/*", " * ", " */"),
-    "xml": ("<!--", " - ", "-->"),
-}
 _MERGES: Mapping[str, Callable[[list[Any], list[Any]], list[Any]]] = {
     "replace": lambda below, above: above,
     "keep": lambda below, above: below,
@@ -38,10 +18,6 @@ _MERGES: Mapping[str, Callable[[list[Any], list[Any]], list[Any]]] = {
     "prepend_rp": lambda below, above: above + [entry for entry in below if entry not in above],
 }
 """What becomes of two lists under one key, by the name of ``list_merge``."""
-
-
-class FilterError(TemplateError):
-    """One sentence: why a filter, a test or a lookup has no answer."""
 
 
 def combine(*mappings: Any, recursive: bool = False, list_merge: str = "replace") -> dict[Any, Any]:
@@ -115,116 +91,44 @@ def subelements(value: Any, path: Any, skip_missing: bool = False) -> list[tuple
     return pairs
 
 
-def human_readable(size: Any, isbits: bool = False, unit: str | None = None) -> str:
-    for name, power in _UNITS.items():
-        if (unit is None and size >= 1 << power) or (unit is not None and unit.upper() == name):
-            break
-    letter, word = ("b", "bits") if isbits else ("B", "Bytes")
-    suffix = word if power == 0 else f"{name}{letter}"
-    return f"{float(size) / (1 << power):.2f} {suffix}"
+def dict2items(value: Any, key_name: str = "key", value_name: str = "value") -> list[dict[str, Any]]:
+    if not isinstance(value, Mapping):
+        raise FilterError(f"dict2items: {type(value).__name__} is not a mapping.")
+    return [{key_name: key, value_name: content} for key, content in value.items()]
 
 
-def human_to_bytes(size: Any, default_unit: str | None = None, isbits: bool = False) -> int:
-    found = _SIZE.match(str(size).strip())
-    if found is None:
-        raise FilterError(f"human_to_bytes: {size!r} is no size.")
-    unit = found[2] or default_unit or "B"
-    if unit[0].upper() not in _UNITS or (len(unit) > 1 and unit[1:] not in ("b", "B", "its", "ytes")):
-        raise FilterError(f"human_to_bytes: {unit!r} is no unit.")
-    return round(float(found[1]) * (1 << _UNITS[unit[0].upper()]))
+def items2dict(value: Any, key_name: str = "key", value_name: str = "value") -> dict[Any, Any]:
+    try:
+        return {entry[key_name]: entry[value_name] for entry in value}
+    except (KeyError, TypeError) as error:
+        raise FilterError(f"items2dict: every entry needs {key_name} and {value_name}.") from error
 
 
-def root(value: float, base: float = 2) -> float:
-    return math.sqrt(value) if base == 2 else math.pow(value, 1.0 / base)
-
-
-def log(value: float, base: float = math.e) -> float:
-    return math.log10(value) if base == 10 else math.log(value, base)
-
-
-def path_join(parts: Any) -> str:
-    return posixpath.join(parts) if isinstance(parts, str) else posixpath.join(*parts)
-
-
-def split_url(value: str, query: str = "") -> Any:
-    parts = urlsplit(value)
-    names = ("fragment", "hostname", "netloc", "password", "path", "port", "query", "scheme", "username")
-    found = {name: getattr(parts, name) for name in names}
-    if query and query not in found:
-        raise FilterError(f"urlsplit: there is no part {query!r}; there are {', '.join(found)}.")
-    return found[query] if query else found
-
-
-def strftime(pattern: str, second: Any = None, utc: bool = False) -> str:
-    return time.strftime(
-        pattern, (time.gmtime if utc else time.localtime)(None if second is None else float(second))
-    )
-
-
-def comment(text: str, style: str = "plain", **options: Any) -> str:
-    if style not in _COMMENTS or options.keys() - {"decoration", "beginning", "end"}:
-        raise FilterError(f"comment: styles are {', '.join(_COMMENTS)}; options decoration, beginning, end.")
-    first, mark, last = _COMMENTS[style]
-    first, mark, last = (
-        str(options.get("beginning", first)),
-        str(options.get("decoration", mark)),
-        str(options.get("end", last)),
-    )
-    body = [f"{mark}{line}".rstrip() for line in text.split("\n")]
-    around = [mark.rstrip()]
-    return "\n".join([*([first] if first else []), *around, *body, *around, *([last] if last else [])])
-
-
-FURTHER_FILTERS: Mapping[str, Callable[..., Any]] = {
+FILTERS: Mapping[str, Callable[..., Any]] = {
     "combinations": lambda value, size: list(itertools.combinations(value, size)),
     "combine": combine,
-    "comment": comment,
-    "commonpath": posixpath.commonpath,
+    "dict2items": dict2items,
     "difference": lambda value, other: once(entry for entry in value if entry not in other),
     "extract": extract,
     "flatten": flatten,
-    "human_readable": human_readable,
-    "human_to_bytes": human_to_bytes,
     "intersect": lambda value, other: once(entry for entry in value if entry in other),
-    "log": log,
-    "normpath": posixpath.normpath,
-    "path_join": path_join,
+    "items2dict": items2dict,
     "permutations": lambda value, size=None: list(itertools.permutations(value, size)),
-    "pow": math.pow,
     "product": lambda *values, repeat=1: list(itertools.product(*values, repeat=repeat)),
-    "relpath": posixpath.relpath,
-    "root": root,
-    "split": lambda value, *words: str(value).split(*words),
-    "strftime": strftime,
     "subelements": subelements,
     "symmetric_difference": lambda value, other: once(
         entry for entry in (*value, *other) if (entry in value) != (entry in other)
     ),
-    "to_datetime": lambda value, pattern="%Y-%m-%d %H:%M:%S": datetime.strptime(value, pattern),
-    "to_uuid": lambda value, namespace=_ANSIBLE_UUIDS: str(uuid.uuid5(uuid.UUID(str(namespace)), str(value))),
-    "type_debug": lambda value: type(value).__name__,
     "union": lambda value, other: once((*value, *other)),
-    "urldecode": unquote_plus,
-    "urlsplit": split_url,
     "zip": lambda *values: list(zip(*values, strict=False)),
     "zip_longest": lambda *values, fillvalue=None: list(itertools.zip_longest(*values, fillvalue=fillvalue)),
 }
 
 
-def truthy(value: Any, convert_bool: bool = False) -> bool:
-    word = str(value).strip().lower()
-    if convert_bool and word in ("no", "off", "0", "false", "f", "n", "0.0"):
-        return False
-    return bool(value)
-
-
-FURTHER_TESTS: Mapping[str, Callable[..., bool]] = {
+TESTS: Mapping[str, Callable[..., bool]] = {
     **dict.fromkeys(("subset", "issubset"), lambda value, other: all(entry in other for entry in value)),
     **dict.fromkeys(("superset", "issuperset"), lambda value, other: all(entry in value for entry in other)),
-    **dict.fromkeys(("abs", "is_abs"), posixpath.isabs),
-    **dict.fromkeys(("isnan", "nan"), math.isnan),
     "all": all,
     "any": any,
-    "falsy": lambda value, convert_bool=False: not truthy(value, convert_bool),
-    "truthy": truthy,
+    "contains": lambda value, member: member in value,
 }

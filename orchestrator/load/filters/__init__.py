@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible's filters, tests and lookups, as far as playbooks for runtimes use them; Jinja2's own are there besides.
+
+Each behaves as its namesake in ansible-core; what a filter refuses is a FilterError with one sentence. What would look at the
+controller's files or its chance (fileglob, random, shuffle, password_hash, `is directory`) is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from orchestrator.load.filters import containers, formats, places, quantities, texts, truth
+from orchestrator.load.filters.lookups import lookup
+from orchestrator.load.filters.problem import FilterError
+from orchestrator.load.filters.truth import to_bool
+
+__all__ = ["FILTERS", "TESTS", "FilterError", "lookup", "to_bool"]
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    **containers.FILTERS,
+    **formats.FILTERS,
+    **places.FILTERS,
+    **quantities.FILTERS,
+    **texts.FILTERS,
+    **truth.FILTERS,
+}
+TESTS: Mapping[str, Callable[..., bool]] = {
+    **containers.TESTS,
+    **places.TESTS,
+    **quantities.TESTS,
+    **texts.TESTS,
+    **truth.TESTS,
+}
