@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_TRUE_OR_FALSE = frozenset(("yes", "on", "1", "true", "t", "y", "no", "off", "0", "false", "f", "n"))
+from remote_agent.contract.truth import truth_of
+
 _OCTAL = re.compile(r"0?[0-7]{3,4}|0o[0-7]{3,4}")
 _CHECKSUM = re.compile(r"(?:md5|sha1|sha224|sha256|sha384|sha512):(?:[0-9a-fA-F\W]+|(?:https?|file)://\S+)")
 _URL = re.compile(r"https?://[^/\s]+\S*|file:///\S+")
@@ -92,9 +93,7 @@ def _text(value: Any) -> str | None:
 
 
 def _bool(value: Any) -> str | None:
-    if isinstance(value, bool) or (
-        isinstance(value, str | int) and str(value).strip().lower() in _TRUE_OR_FALSE
-    ):
+    if truth_of(value) is not None:
         return None
     return f"must be true or false, not {value!r}."
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.load.parameters import UNKNOWN
+from remote_agent.contract.truth import truth_of
 
 Arguments = Mapping[str, Any]
 Found = tuple[str, str] | None
@@ -24,7 +25,7 @@ def line_is_named(args: Arguments) -> Found:
 
 def backrefs_have_a_regexp(args: Arguments) -> Found:
     """lineinfile: ``\\1`` in a line refers to a group of the regexp."""
-    if _true(args.get("backrefs")) and args.get("regexp") is None and args.get("state") != "absent":
+    if truth_of(args.get("backrefs")) and args.get("regexp") is None and args.get("state") != "absent":
         return "lineinfile needs the parameter 'regexp' with backrefs.", "Add regexp: PATTERN."
     return None
 
@@ -38,14 +39,14 @@ def password_is_whole(args: Arguments) -> Found:
 
 def groups_are_named(args: Arguments) -> Found:
     """user: append says how to use groups."""
-    if _true(args.get("append")) and args.get("groups") is None:
+    if truth_of(args.get("append")) and args.get("groups") is None:
         return "user needs the parameter 'groups' with append.", "Add groups: [NAME], or leave append out."
     return None
 
 
 def id_is_given(args: Arguments) -> Found:
     """user, group: only a number can be shared."""
-    if _true(args.get("non_unique")) and args.get("uid", args.get("gid")) is None:
+    if truth_of(args.get("non_unique")) and args.get("uid", args.get("gid")) is None:
         return "non_unique needs the number that may be shared.", "Add uid (user) or gid (group)."
     return None
 
@@ -76,7 +77,3 @@ def what_to_wait_for(args: Arguments) -> Found:
     if args.get("path") is not None and args.get("state") == "stopped":
         return "state stopped goes with a port.", "For a path, write state: absent."
     return None
-
-
-def _true(value: Any) -> bool:
-    return str(value).lower() in ("true", "yes", "on", "1", "t", "y")

@@ -7,13 +7,14 @@ import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from orchestrator.files import aside
+from remote_agent.contract.lean import replace
 from remote_agent.contract.steps import Outcome, Status
+from remote_agent.contract.truth import truth_of
 
 
 class DestinationProblem(ValueError):
@@ -25,7 +26,9 @@ def fetch_arguments(args: Mapping[str, Any], host: str, directory: Path) -> dict
 
     ``directory`` is the playbook's, where a relative ``dest`` begins. Raises DestinationProblem, OSError.
     """
-    dest = _destination(str(args["src"]), str(args["dest"]), host, directory, _is_true(args.get("flat")))
+    dest = _destination(
+        str(args["src"]), str(args["dest"]), host, directory, bool(truth_of(args.get("flat")))
+    )
     if dest.is_dir():
         raise DestinationProblem(f"{dest} is a folder: end it with a slash, or name the file in it.")
     have = None
@@ -46,10 +49,6 @@ def _destination(src: str, dest: str, host: str, directory: Path, flat: bool) ->
     return path
 
 
-def _is_true(value: Any) -> bool:
-    return str(value).strip().lower() in ("yes", "on", "1", "true", "t", "y")
-
-
 def _sha1() -> Any:
     return hashlib.new("sha1", usedforsecurity=False)
 
@@ -63,7 +62,7 @@ class Incoming:
     def __init__(self, args: Mapping[str, Any]) -> None:
         """``args`` are those of the step."""
         self._dest = Path(str(args["dest"]))
-        self._validate = args.get("validate_checksum") is None or _is_true(args["validate_checksum"])
+        self._validate = args.get("validate_checksum") is None or bool(truth_of(args["validate_checksum"]))
         self._aside = ExitStack()
         self._file: IO[bytes] | None = None
         self._digest = _sha1()

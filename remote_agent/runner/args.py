@@ -8,10 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from remote_agent.contract.truth import truth_of
 from remote_agent.runner.context import ModuleFailure
-
-_TRUE = frozenset(("yes", "on", "1", "true", "t", "y"))
-_FALSE = frozenset(("no", "off", "0", "false", "f", "n"))
 
 
 def first(args: Mapping[str, Any], *names: str) -> Any:
@@ -55,14 +53,12 @@ def flag(args: Mapping[str, Any], name: str, default: bool = False) -> bool:
 
 def optional_flag(args: Mapping[str, Any], name: str) -> bool | None:
     value = args.get(name)
-    if value is None or isinstance(value, bool):
-        return value
-    word = str(value).strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise ModuleFailure(f"{name!r} is neither yes nor no: {value!r}.")
+    if value is None:
+        return None
+    found = truth_of(value)
+    if found is None:
+        raise ModuleFailure(f"{name!r} is neither yes nor no: {value!r}.")
+    return found
 
 
 def number(args: Mapping[str, Any], name: str, default: int) -> int:
