@@ -94,7 +94,8 @@ def _listening(root: Path, ports: range) -> Iterator[None]:
         "StrictModes no",
     ]
     lines += ["PermitRootLogin prohibit-password", "MaxStartups 500", "PidFile none", "PrintMotd no"]
-    lines += ["Subsystem sftp internal-sftp"]
+    # A plain home: what this user's shell does at a login is done for each command of some tools, and once for others.
+    lines += ["Subsystem sftp internal-sftp", f"SetEnv HOME={root}/home"]
     config, log = (root / f"sshd{ports[0]}{ending}" for ending in (".conf", ".log"))
     config.write_text("\n".join(lines) + "\n")
     with (

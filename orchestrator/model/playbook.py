@@ -116,3 +116,9 @@ class Play:
 class Playbook:
     path: Path
     plays: tuple[Play, ...]
+
+    def names_set(self) -> frozenset[str]:
+        """The names that tasks register or set, whether they are carried out or not."""
+        tasks = [task for play in self.plays for task in (*play.tasks, *play.handlers)]
+        registered = {task.register for task in tasks if task.register is not None}
+        return frozenset(registered.union(*(task.args for task in tasks if task.module == "set_fact")))

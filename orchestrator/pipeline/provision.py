@@ -84,7 +84,13 @@ def provision(request: Request, sink: EventSink, view: View | None = None) -> Re
     playbook = load_playbook(request.playbook, language)
     tags = tags_of(request.tags, request.skip_tags, playbook)
     settings = Settings(
-        language, inventory, extra=request.extra_vars, tags=tags, check=request.check, diff=request.diff
+        language,
+        inventory,
+        extra=request.extra_vars,
+        tags=tags,
+        check=request.check,
+        diff=request.diff,
+        moving=playbook.names_set(),
     )
     failed = Failed(request.state)
     hosts = _hosts(request, inventory, failed)

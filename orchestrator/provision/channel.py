@@ -16,9 +16,19 @@ from orchestrator.model.errors import ConnectionLost, ConnectionTimeout, HostErr
 from orchestrator.provision.files import BlobSource, chunks_of
 from remote_agent.contract.bootstrap import COMMAND, MISSING, TOO_OLD, payload, program
 from remote_agent.contract.steps import Outcome, Step
-from remote_agent.contract.wire import WireError, read_data, read_frame, read_hello, write_blob, write_frame
+from remote_agent.contract.wire import (
+    WireError,
+    packed_frame,
+    read_data,
+    read_frame,
+    read_hello,
+    write_blob,
+    write_frame,
+)
 
 END_SECONDS = 10.0
+TOGETHER_BYTES = 32 * 1024
+"""Of steps that are sent as one: as much as a packet of SSH holds."""
 BROKEN_SECONDS = 2.0
 
 
@@ -70,6 +80,8 @@ class Channel:
         self._stdin: IO[bytes] = self._stream.stdin
         self._stdout: IO[bytes] = self._stream.stdout
         self._greeted = False
+        self._steps = bytearray()
+        self._under_way = 0
         self._said(lambda: self._stdin.write(runner_payload()))
         self._said(self._stdin.flush)
 
@@ -90,7 +102,11 @@ class Channel:
         return dict(frame["facts"])
 
     def send(self, step: Step) -> None:
-        self._write({"type": "step", "step": step.to_json()})
+        """A runner that has nothing to do gets it at once; else steps are gathered, and go together when somebody waits."""
+        self._steps += packed_frame({"type": "step", "step": step.to_json()})
+        if not self._under_way or len(self._steps) >= TOGETHER_BYTES:
+            self._flush()
+        self._under_way += 1
 
     def outcome(
         self,
@@ -103,6 +119,7 @@ class Channel:
         while True:
             frame = self._read()
             if frame["type"] == "outcome":
+                self._under_way -= 1
                 return Outcome.from_json(frame["outcome"])
             if frame["type"] == "need":
                 self._supply(str(frame["sha256"]), blobs)
@@ -127,10 +144,18 @@ class Channel:
             self._write({"type": "no_blob", "sha256": sha256, "reason": reason})
             return
         size = path.stat().st_size
+        self._flush()
         self._said(lambda: write_blob(self._stdin, sha256, size, chunks_of(path)))
 
     def _write(self, frame: Mapping[str, Any]) -> None:
+        self._flush()
         self._said(lambda: write_frame(self._stdin, frame))
+
+    def _flush(self) -> None:
+        if self._steps:
+            steps, self._steps = bytes(self._steps), bytearray()
+            self._said(lambda: self._stdin.write(steps))
+            self._said(self._stdin.flush)
 
     def _said(self, write: Callable[[], object]) -> None:
         """A runner that ended early says why on standard error: that is worth more than a broken pipe."""
@@ -151,6 +176,7 @@ class Channel:
         self._greeted = True
 
     def _read(self) -> dict[str, Any]:
+        self._flush()
         if not self._greeted:
             self._greet()
         try:

@@ -34,7 +34,7 @@ class Connection(channel.Connection, python.Connection, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The same for every host. ``extra`` are the variables of the command line."""
+    """The same for every host. ``extra`` are the variables of the command line, ``moving`` the names that tasks of the playbook set."""
 
     language: Language
     inventory: Inventory
@@ -44,6 +44,7 @@ class Settings:
     check: bool = False
     diff: bool = False
     throttles: Throttles = field(default_factory=Throttles)
+    moving: frozenset[str] = frozenset()
 
 
 def provision_host(
@@ -66,7 +67,13 @@ def provision_host(
             runner, facts = _first_facts(connection, settings, sink, stack)
             sink.emit(Event(Kind.CONNECTED, host.name, seconds=clock() - start))
             variables = Variables(
-                settings.language, settings.inventory, host, settings.extra, facts, settings.check
+                settings.language,
+                settings.inventory,
+                host,
+                settings.extra,
+                facts,
+                settings.check,
+                settings.moving,
             )
             options = Options(
                 settings.language,

@@ -7,7 +7,7 @@ waits for it and compiles again. So nothing waits that does not have to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,18 +145,44 @@ class _Variables(Mapping[str, Any]):
         return len(list(self))
 
 
+class _OthersVariables(_Variables):
+    """Those of another host, which goes its own way: what it has found out or set by now is not known here, and not guessed."""
+
+    def __init__(self, scope: Scope, host: str, moving: Collection[str]) -> None:
+        super().__init__(scope)
+        self._host, self._moving = host, moving
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._moving:
+            raise TemplateFailed(
+                f"hostvars['{self._host}'].{name} is a fact, or set by a task, of another host. Hosts go their own ways here, so"
+                f" hostvars has of others what the inventory says: give {name} another name there, or use ansible-playbook."
+            )
+        return super().__getitem__(name)
+
+
 @dataclass(frozen=True, slots=True)
 class HostVars(Mapping[str, Any]):
-    """``hostvars``: what the inventory says of every host."""
+    """``hostvars``: of the host itself everything but a play's own, of others what the inventory and the command line say.
+
+    ``live`` and ``facts`` are those of the host itself; ``moving`` are the names that tasks set.
+    """
 
     language: Language
     inventory: Inventory
+    host: str
+    extra: Layer
+    live: Layer
+    facts: Layer
+    moving: Collection[str]
 
     def __getitem__(self, name: str) -> Any:
         host = self.inventory.host(name)
-        return _Variables(
-            Scope(self.language, (Layer(_host_names(host, self.inventory), False), Layer(host.vars)))
-        )
+        names, said = Layer(_host_names(host, self.inventory), False), Layer(host.vars)
+        if name == self.host:
+            return _Variables(Scope(self.language, (names, self.extra, self.live, self.facts, said)))
+        moving = {*self.facts.values, *self.moving} - self.extra.values.keys()
+        return _OthersVariables(Scope(self.language, (names, self.extra, said)), name, moving)
 
     def __iter__(self) -> Iterator[str]:
         return (host.name for host in self.inventory.hosts)
@@ -188,8 +214,11 @@ class Variables:
         extra: Mapping[str, Any],
         facts: Mapping[str, Any],
         check: bool,
+        moving: Collection[str] = (),
     ) -> None:
+        """``moving``: the names that tasks set, on any host."""
         self._language, self._host, self._extra = language, host, Layer(extra)
+        self.live: dict[str, Any] = {}
         plain = {name.removeprefix("ansible_"): value for name, value in facts.items()}
         self._facts = Layer(
             {**{f"ansible_{name}": value for name, value in plain.items()}, "ansible_facts": plain},
@@ -197,12 +226,13 @@ class Variables:
         )
         self._magic = {
             **_host_names(host, inventory),
-            "hostvars": HostVars(language, inventory),
+            "hostvars": HostVars(
+                language, inventory, host.name, self._extra, Layer(self.live, False), self._facts, moving
+            ),
             "ansible_check_mode": check,
             "ansible_managed": _MANAGED,
             "omit": OMIT,
         }
-        self.live: dict[str, Any] = {}
 
     def for_play(self, play: Play, vars_files: Sequence[Mapping[str, Any]]) -> PlayVariables:
         """Those of a play. ``vars_files`` in the order in which the play names them."""

@@ -24,8 +24,9 @@ TOO_OLD = 69
 MINIMUM = (3, 11)
 TORN = "labctl: the connection ended before the runner had arrived."
 
-PARTS = ("__init__.py", "contract/__init__.py", "contract/steps.py", "contract/wire.py", "host/__init__.py", "host/facts.py",
-         "host/capabilities.py", "host/installed.py", "host/kvm.py", "host/kernel.py", "runner")  # fmt: skip
+PARTS = ("__init__.py", "contract/__init__.py", "contract/lean.py", "contract/steps.py", "contract/truth.py", "contract/wire.py",
+         "host/__init__.py", "host/facts.py", "host/capabilities.py", "host/installed.py", "host/kvm.py", "host/kernel.py",
+         "runner")  # fmt: skip
 """What travels, below remote_agent: files, and folders with everything in them."""
 
 UNCHECKED_HASH = (1).to_bytes(4, "little") + bytes(8)

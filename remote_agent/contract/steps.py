@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from remote_agent.contract.lean import dataclass, field
 
 
 class Status(StrEnum):

@@ -40,10 +40,16 @@ class WireError(Exception):
     """The other side broke the protocol or went away in the middle of a frame."""
 
 
-def write_frame(stream: IO[bytes], frame: Mapping[str, Any]) -> None:
+def write_frame(stream: IO[bytes], frame: Mapping[str, Any], flush: bool = True) -> None:
     """Write one frame and flush."""
-    stream.write(json.dumps(frame, separators=(",", ":")).encode() + b"\n")
-    stream.flush()
+    stream.write(packed_frame(frame))
+    if flush:
+        stream.flush()
+
+
+def packed_frame(frame: Mapping[str, Any]) -> bytes:
+    """A frame as it travels."""
+    return json.dumps(frame, separators=(",", ":")).encode() + b"\n"
 
 
 def read_frame(stream: IO[bytes]) -> dict[str, Any] | None:

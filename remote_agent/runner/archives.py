@@ -10,10 +10,10 @@ import tarfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from remote_agent.contract.lean import dataclass
 from remote_agent.runner.attributes import Attributes
 from remote_agent.runner.context import ModuleFailure
 

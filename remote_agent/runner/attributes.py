@@ -9,10 +9,10 @@ import pwd
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from remote_agent.contract.lean import dataclass
 from remote_agent.runner.args import first, text
 from remote_agent.runner.context import ModuleFailure
 

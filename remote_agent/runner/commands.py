@@ -9,9 +9,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from remote_agent.contract.lean import dataclass
 from remote_agent.runner.interruption import Held
 
 GRACE = 3.0

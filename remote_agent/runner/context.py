@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from remote_agent.contract.lean import dataclass, field
 from remote_agent.contract.steps import BlobRef
 from remote_agent.runner.commands import Completed, RunCommand, run_command
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from remote_agent.contract.lean import dataclass
 
 STATUS = "var/lib/dpkg/status"
 EXTENDED = "var/lib/apt/extended_states"

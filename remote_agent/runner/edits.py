@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from remote_agent.contract.lean import dataclass
 from remote_agent.runner.args import flag, path_of, text
 from remote_agent.runner.attributes import Attributes
 from remote_agent.runner.context import Context, ModuleFailure, tail

@@ -12,7 +12,6 @@ import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.client import HTTPException
 from typing import IO, Any
@@ -29,6 +28,7 @@ from urllib.request import (
     build_opener,
 )
 
+from remote_agent.contract.lean import dataclass, field
 from remote_agent.runner.context import ModuleFailure
 
 SCHEMES = ("http", "https", "file")

@@ -53,6 +53,14 @@ class Inbox:
             if frame["type"] != "blob_news":
                 return frame
 
+    def next_if_there(self) -> dict[str, Any] | None:
+        """The same, or None where one would have to wait."""
+        while self._ahead or not self._queue.empty():
+            frame = self._ahead.popleft() if self._ahead else self._queue.get()
+            if frame["type"] != "blob_news":
+                return frame
+        return None
+
     def wait_for_blob(self, ref: BlobRef) -> None:
         """Until news of that blob comes; other frames are kept for later. Raises BlobError."""
         while True:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+from remote_agent.contract.lean import dataclass, field, replace
 from remote_agent.contract.steps import BlobRef, Outcome, Status, Step
 from remote_agent.contract.wire import write_data, write_frame
 from remote_agent.runner.blobs import BlobError, BlobStore
@@ -17,6 +17,11 @@ from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.inbox import Inbox
 
 Module = Callable[[Mapping[str, Any], Context], ModuleResult]
+
+QUICK = frozenset(("copy", "file", "lineinfile", "replace", "stat", "template"))
+"""Modules that start no program and wait for nothing but the disk: an outcome may travel with that of the next of these."""
+TOGETHER_S = 0.05
+"""But not later than that."""
 
 WITHHELD = "The step failed; what it said is withheld (no_log)."
 
@@ -71,19 +76,29 @@ class Session:
     ) -> None:
         self._inbox, self._output, self._store, self._facts = inbox, output, store, facts
         self._stopped = False
+        self._flushed = 0.0
         self._foreseen: set[str] = set()
 
     def serve(self) -> None:
         """Carry out whatever comes."""
-        while (frame := self._inbox.next())["type"] != "end":
+        while (frame := self._next())["type"] != "end":
             if frame["type"] == "facts":
                 write_frame(self._output, {"type": "facts", "facts": dict(self._facts())})
             elif frame["type"] == "step" and not self._stopped:
                 step = Step.from_json(frame["step"])
                 outcome = self._carry_out(step)
                 self._stopped = outcome.status is Status.FAILED and step.stop_on_failure
-                write_frame(self._output, {"type": "outcome", "outcome": outcome.to_json()})
+                write_frame(self._output, {"type": "outcome", "outcome": outcome.to_json()}, flush=False)
         write_frame(self._output, {"type": "bye"})
+
+    def _next(self) -> dict[str, Any]:
+        """The next frame. What happened so far is told first, unless a few moments more bring more to tell."""
+        frame, now = self._inbox.next_if_there(), time.monotonic()
+        quick = frame is not None and frame["type"] == "step" and frame["step"]["module"] in QUICK
+        if not quick or now - self._flushed > TOGETHER_S:
+            self._output.flush()
+            self._flushed = now
+        return self._inbox.next() if frame is None else frame
 
     def _carry_out(self, step: Step) -> Outcome:
         def progress(message: str) -> None:

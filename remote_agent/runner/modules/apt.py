@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from remote_agent.contract.lean import dataclass
 from remote_agent.runner.apt_get import apt_get
 from remote_agent.runner.args import choice, flag, number, optional_flag, text, texts
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, last_line, tail

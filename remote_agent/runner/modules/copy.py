@@ -12,10 +12,10 @@ import os
 import shutil
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from remote_agent.contract.lean import dataclass, replace
 from remote_agent.contract.steps import BlobRef
 from remote_agent.runner.args import first, flag, required, text
 from remote_agent.runner.attributes import Attributes, describe

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from remote_agent.contract.lean import dataclass, field
 from remote_agent.runner.args import choice, flag, number, required, text, texts
 from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult

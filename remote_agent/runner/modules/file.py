@@ -7,10 +7,10 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from remote_agent.contract.lean import dataclass
 from remote_agent.runner.args import choice, flag, required, text
 from remote_agent.runner.attributes import Attributes, describe, state_of
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult

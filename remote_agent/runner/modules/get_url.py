@@ -12,12 +12,12 @@ import gzip
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from email.message import Message
 from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import unquote, urlsplit
 
+from remote_agent.contract.lean import dataclass, replace
 from remote_agent.runner.args import flag, number, path_of, required, text
 from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult

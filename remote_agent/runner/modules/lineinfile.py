@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from remote_agent.contract.lean import dataclass
 from remote_agent.runner.args import choice, flag, pattern, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.edits import TextFile, with_attributes

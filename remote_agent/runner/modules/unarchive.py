@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from remote_agent.contract.lean import dataclass
 from remote_agent.contract.steps import BlobRef
 from remote_agent.runner.archives import Member, handler_of, read_members
 from remote_agent.runner.args import flag, required, text, texts

@@ -10,10 +10,10 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from remote_agent.contract.lean import dataclass
 from remote_agent.runner.accounts import Accounts, change, outputs
 from remote_agent.runner.args import choice, flag, number, optional_flag, path_of, required, text, texts
 from remote_agent.runner.commands import Completed

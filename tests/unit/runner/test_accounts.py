@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remote_agent.contract.lean import replace
 from remote_agent.runner.commands import Completed, run_command
 from remote_agent.runner.context import Context, ModuleFailure
 from remote_agent.runner.modules import group, user

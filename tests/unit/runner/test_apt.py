@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remote_agent.contract.lean import replace
 from remote_agent.runner.context import Context, ModuleFailure
 from remote_agent.runner.modules.apt import run
 

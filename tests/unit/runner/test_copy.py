@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remote_agent.contract.lean import replace
 from remote_agent.runner.context import Context, ModuleFailure
 from remote_agent.runner.modules import template
 from remote_agent.runner.modules.copy import run

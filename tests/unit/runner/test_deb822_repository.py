@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from remote_agent.contract.lean import replace
 from remote_agent.runner.context import Context, ModuleFailure
 from remote_agent.runner.modules.deb822_repository import run
 

@@ -9,13 +9,14 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remote_agent.contract.lean import replace
 from remote_agent.runner.context import Context, ModuleFailure
 from remote_agent.runner.fetch import masked
 from remote_agent.runner.modules.get_url import run

@@ -8,12 +8,12 @@ the file had another content then, `check` where check mode said something else 
 from __future__ import annotations
 
 import json
-from dataclasses import replace as but
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remote_agent.contract.lean import replace as but
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.modules import lineinfile, replace
 

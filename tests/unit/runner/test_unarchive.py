@@ -6,12 +6,12 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from remote_agent.contract.lean import replace
 from remote_agent.runner.context import Context, ModuleFailure
 from remote_agent.runner.modules.unarchive import run
 
