@@ -125,7 +125,7 @@ def write_files(place: Place) -> None:
     (place.root / "inventory.yaml").write_text(yaml.safe_dump({"all": {"vars": common, "hosts": hosts}}))
     (place.root / "unit.j2").write_text(TEMPLATE)
     (place.root / "playbook.yaml").write_text(
-        yaml.safe_dump([{"hosts": "all", "tasks": _tasks(place)}], width=1000)
+        yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": _tasks(place)}], width=1000)
     )
     (place.root / "pyinfra_inventory.py").write_text(
         f"targets = {[_pyinfra(place, one) for one in place.targets]!r}\n"

@@ -119,6 +119,7 @@ def _play(entry: Entry, inherited: Inherited) -> Play:
         origin=entry.origin,
         directory=inherited.directory,
         become=around.become,
+        gather_facts=entry.flag("gather_facts", True),
         vars={**inherited.vars, **entry.variables("vars")},
         vars_files=_vars_files(entry),
         roles=tuple(loaded.role for loaded in roles),
@@ -134,7 +135,6 @@ def _play(entry: Entry, inherited: Inherited) -> Play:
 
 
 def _check_fixed(entry: Entry) -> None:
-    entry.flag("gather_facts")
     if entry.flag("any_errors_fatal"):
         raise entry.error(
             "is outside labctl's subset of Ansible.", "A failed host stops alone.", "any_errors_fatal"

@@ -92,7 +92,8 @@ class Task:
 class Play:
     """``sections`` are pre_tasks, then roles and tasks, then post_tasks: handlers that were notified run after each.
 
-    ``directory`` is the playbook's: playbook_dir, and where relative paths begin. ``become`` asks for root.
+    ``directory`` is the playbook's: playbook_dir, and where relative paths begin. ``become`` asks for root. ``gather_facts``: without it
+    the facts of earlier plays stand.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Play:
     origin: Origin
     directory: Path
     become: bool = False
+    gather_facts: bool = True
     vars: Mapping[str, Any] = field(default_factory=dict, repr=False)
     vars_files: tuple[Written, ...] = ()
     roles: tuple[Role, ...] = ()

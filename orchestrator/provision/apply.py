@@ -47,7 +47,7 @@ def apply_steps(
     sink = sink or Silent()
     by_id = {step.id: step for step in steps}
     outcomes: list[Outcome] = []
-    with Channel(connection) as channel:
+    with Channel(connection, {step.module for step in steps}) as channel:
         for step in steps:
             channel.send(step)
         for step in steps:

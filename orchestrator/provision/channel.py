@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import IO, Any, Protocol
 
@@ -59,22 +59,25 @@ class Connection(Protocol):
 _packing = threading.Lock()
 
 
-def runner_payload() -> bytes:
-    """What to send to any host. Hosts are reached at once: the first packs it, and the others wait instead of doing it too."""
+def runner_payload(modules: frozenset[str]) -> bytes:
+    """What to send to a host. Hosts are reached at once: the first packs it, and the others wait instead of doing it too."""
     with _packing:
-        return packed_runner()
+        return packed_runner(modules)
 
 
 @functools.cache
-def packed_runner() -> bytes:
-    """It is the same for every host."""
-    return payload(program())
+def packed_runner(modules: frozenset[str]) -> bytes:
+    """It is the same for every host that is asked for these modules."""
+    return payload(program(modules))
 
 
 class Channel:
-    """A context manager. Every call raises HostError or an UnreachableError where the runner or the connection is gone."""
+    """A context manager. Every call raises HostError or an UnreachableError where the runner or the connection is gone.
 
-    def __init__(self, connection: Connection) -> None:
+    ``modules``: those of the steps that will be sent.
+    """
+
+    def __init__(self, connection: Connection, modules: Collection[str] = ()) -> None:
         self.host = str(connection.endpoint.host)
         self._stream = connection.stream(COMMAND)
         self._stdin: IO[bytes] = self._stream.stdin
@@ -82,7 +85,7 @@ class Channel:
         self._greeted = False
         self._steps = bytearray()
         self._under_way = 0
-        self._said(lambda: self._stdin.write(runner_payload()))
+        self._said(lambda: self._stdin.write(runner_payload(frozenset(modules))))
         self._said(self._stdin.flush)
 
     def __enter__(self) -> Channel:
@@ -92,6 +95,12 @@ class Channel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stream.close()
+
+    def greeted(self) -> Channel:
+        """This channel, once the runner has answered. Raises PythonMissing among what every call raises."""
+        if not self._greeted:
+            self._greet()
+        return self
 
     def facts(self) -> dict[str, Any]:
         """What the host says of itself."""
@@ -177,8 +186,7 @@ class Channel:
 
     def _read(self) -> dict[str, Any]:
         self._flush()
-        if not self._greeted:
-            self._greet()
+        self.greeted()
         try:
             frame = read_frame(self._stdout)
         except WireError as error:

@@ -64,14 +64,14 @@ def provision_host(
     counts, error = Counts(), None
     try:
         with ExitStack() as stack:
-            runner, facts = _first_facts(connection, settings, sink, stack)
+            runner = _runner(connection, plays, settings, sink, stack)
             sink.emit(Event(Kind.CONNECTED, host.name, seconds=clock() - start))
             variables = Variables(
                 settings.language,
                 settings.inventory,
                 host,
                 settings.extra,
-                facts,
+                {},
                 settings.check,
                 settings.moving,
             )
@@ -87,6 +87,8 @@ def provision_host(
             run = HostRun(runner, variables, options, sink.emit, total)
             counts = run.counts
             for play in plays:
+                if play.gather_facts:
+                    variables.learn(runner.facts())
                 run.run(play, _vars_files(play, variables, settings.language), settings.tags)
             runner.end()
     except HostStopped as stopped:
@@ -104,13 +106,13 @@ def provision_host(
     return report
 
 
-def _first_facts(
-    connection: Connection, settings: Settings, sink: EventSink, stack: ExitStack
-) -> tuple[Channel, dict[str, Any]]:
-    """The channel, and what the host says of itself; python3 is installed first where it is missing (a prediction does not)."""
+def _runner(
+    connection: Connection, plays: Sequence[Play], settings: Settings, sink: EventSink, stack: ExitStack
+) -> Channel:
+    """The channel to a runner that has answered; python3 is installed first where it is missing (a prediction does not)."""
+    modules = {task.module for play in plays for task in (*play.tasks, *play.handlers)}
     try:
-        runner = stack.enter_context(Channel(connection))
-        return runner, runner.facts()
+        return stack.enter_context(Channel(connection, modules)).greeted()
     except PythonMissing:
         if settings.check:
             raise
@@ -119,8 +121,7 @@ def _first_facts(
     sink.emit(Event(Kind.PROGRESS, host, task="Install python3", msg=told))
     install_python(connection)
     sink.emit(Event(Kind.RESULT, host, task="Install python3", module="raw", status=Status.CHANGED, msg=told))
-    runner = stack.enter_context(Channel(connection))
-    return runner, runner.facts()
+    return stack.enter_context(Channel(connection, modules)).greeted()
 
 
 def report_of(

@@ -219,11 +219,9 @@ class Variables:
         """``moving``: the names that tasks set, on any host."""
         self._language, self._host, self._extra = language, host, Layer(extra)
         self.live: dict[str, Any] = {}
-        plain = {name.removeprefix("ansible_"): value for name, value in facts.items()}
-        self._facts = Layer(
-            {**{f"ansible_{name}": value for name, value in plain.items()}, "ansible_facts": plain},
-            templates=False,
-        )
+        self._found: dict[str, Any] = {}
+        self._facts = Layer(self._found, templates=False)
+        self.learn(facts)
         self._magic = {
             **_host_names(host, inventory),
             "hostvars": HostVars(
@@ -233,6 +231,11 @@ class Variables:
             "ansible_managed": _MANAGED,
             "omit": OMIT,
         }
+
+    def learn(self, facts: Mapping[str, Any]) -> None:
+        """The host's facts, under both of Ansible's names. Later ones take the place of earlier ones."""
+        plain = {name.removeprefix("ansible_"): value for name, value in facts.items()}
+        self._found.update({f"ansible_{name}": value for name, value in plain.items()}, ansible_facts=plain)
 
     def for_play(self, play: Play, vars_files: Sequence[Mapping[str, Any]]) -> PlayVariables:
         """Those of a play. ``vars_files`` in the order in which the play names them."""

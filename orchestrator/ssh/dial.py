@@ -98,7 +98,7 @@ def _secure(hop: fabric.Connection, endpoint: Endpoint, known: KnownHosts) -> No
         "channel_timeout": endpoint.connect_timeout,
         "transport_factory": tuned_transport,
     }
-    known.load_into(hop.client)
+    known.load_into(hop.client, lookup_name(hop.host, hop.port))
     hop.client.set_missing_host_key_policy(Refuse(known))
 
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -26,12 +28,12 @@ class KnownHosts:
     endpoint: Endpoint
     files: tuple[Path, ...]
 
-    def load_into(self, client: SSHClient) -> None:
-        """Raises ConfigError: a file that cannot be read, a line that holds no key."""
+    def load_into(self, client: SSHClient, name: str) -> None:
+        """What the files have of ``name``. Raises ConfigError: a file that cannot be read, a line that holds no key."""
         for file in self.files:
             try:
-                if file.is_file():
-                    client.load_system_host_keys(str(file))
+                for kind, key in (_keys(file).lookup(name) or {}).items():
+                    client.get_host_keys().add(name, kind, key)
             except InvalidHostKey as error:
                 raise ConfigError(
                     "holds a line that is not a host key.", file=file, hint=f"{error}"
@@ -92,6 +94,23 @@ def known_hosts_of(endpoint: Endpoint, ssh_config: Mapping[str, Any], *, jump: b
 def lookup_name(address: str, port: int) -> str:
     """As known_hosts writes it: the port stands there only where it is not 22."""
     return address if port == 22 else f"[{address}]:{port}"
+
+
+_reading = threading.Lock()
+
+
+def _keys(file: Path) -> HostKeys:
+    """Each file is read once: fifty hosts of one file would take it apart fifty times, and each look through all of it."""
+    if not file.is_file():
+        return HostKeys()
+    found = file.stat()
+    with _reading:
+        return _parsed(file, found.st_mtime_ns, found.st_size)
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(file: Path, mtime_ns: int, size: int) -> HostKeys:
+    return HostKeys(str(file))
 
 
 def _scan(name: str) -> str:

@@ -10,24 +10,29 @@ from __future__ import annotations
 
 import io
 import marshal
+import re
 import shlex
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.machinery import SourceFileLoader
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from importlib.util import MAGIC_NUMBER
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 MISSING = 127
 TOO_OLD = 69
 MINIMUM = (3, 11)
 TORN = "labctl: the connection ended before the runner had arrived."
 
-PARTS = ("__init__.py", "contract/__init__.py", "contract/lean.py", "contract/steps.py", "contract/truth.py", "contract/wire.py",
-         "host/__init__.py", "host/facts.py", "host/capabilities.py", "host/installed.py", "host/kvm.py", "host/kernel.py",
-         "runner")  # fmt: skip
+PARTS = ("__init__.py", "contract/__init__.py", "contract/digests.py", "contract/lean.py", "contract/steps.py", "contract/truth.py",
+         "contract/wire.py", "host/__init__.py", "host/facts.py", "host/capabilities.py", "host/installed.py", "host/kvm.py",
+         "host/kernel.py", "runner")  # fmt: skip
 """What travels, below remote_agent: files, and folders with everything in them."""
+
+_ENTRY = "remote_agent/runner/main"
+_MODULES = "remote_agent/runner/modules"
+_IMPORT = re.compile(r"^\s*from (remote_agent[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 
 UNCHECKED_HASH = (1).to_bytes(4, "little") + bytes(8)
 """Of PEP 552: what follows the magic number, flags and a hash of the source that nobody compares."""
@@ -64,17 +69,38 @@ COMMAND = (
 """What to execute on the host. -I and -S: the user's and the site's packages and variables have no say."""
 
 
-def program() -> Mapping[str, bytes]:
+def program(modules: Collection[str] | None = None) -> Mapping[str, bytes]:
     """The runner's files, name in the zip -> content, from the installed package: sources, and beside them what this python made
     of each. To compile them takes a host half as long as to be the runner; one whose python is another release does it all the same.
+
+    ``modules`` are those that will be asked for; what none of them needs stays at home. None: any may be.
     """
     top = files("remote_agent")
-    found: dict[str, bytes] = {}
-    for part in PARTS:
-        for name, source in _sources(top.joinpath(part), f"remote_agent/{part}"):
-            found[name] = source.read_bytes()
-            if isinstance(source, Path):
-                found[f"{name}c"] = _bytecode(name, source)
+    places = {
+        name: place for part in PARTS for name, place in _sources(top.joinpath(part), f"remote_agent/{part}")
+    }
+    sources = {name: place.read_bytes() for name, place in places.items()}
+    if modules is not None:
+        sources = {name: sources[name] for name in _needed(sources, modules)}
+    compiled = {
+        f"{name}c": _bytecode(name, place) for name in sources if isinstance(place := places[name], Path)
+    }
+    return {**sources, **compiled}
+
+
+def _needed(sources: Mapping[str, bytes], modules: Collection[str]) -> set[str]:
+    """What is imported from where the runner enters and from these modules, however indirectly, and the packages around it."""
+    found: set[str] = set()
+    ahead = {_ENTRY, *(f"{_MODULES}/{module}" for module in modules)}
+    while ahead:
+        path = ahead.pop()
+        for name in (f"{path}.py", f"{path}/__init__.py"):
+            if name in sources and name not in found:
+                found.add(name)
+                ahead |= {str(parent) for parent in PurePosixPath(path).parents}
+                for package, imported in _IMPORT.findall(sources[name].decode()):
+                    inner = package.replace(".", "/")
+                    ahead |= {inner, *(f"{inner}/{word}" for word in re.findall(r"\w+", imported))}
     return found
 
 

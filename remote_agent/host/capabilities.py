@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 
+from remote_agent.contract.digests import new_digest
 from remote_agent.host import kernel
 from remote_agent.host.installed import installed
 from remote_agent.host.kvm import kvm
@@ -123,6 +124,4 @@ def _hashed(machine_id: str) -> str | None:
     """systemd asks that the id itself is not told around."""
     if not machine_id:
         return None
-    import hashlib
-
-    return hashlib.sha256(f"labctl:{machine_id}".encode()).hexdigest()[:32]
+    return str(new_digest("sha256", f"labctl:{machine_id}".encode()).hexdigest())[:32]

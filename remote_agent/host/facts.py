@@ -226,14 +226,16 @@ def default_ipv4(routes: str) -> dict[str, Any]:
 
 def _own_address(towards: str) -> str | None:
     """The address that the kernel would send from; nothing is sent."""
-    import socket
+    import _socket  # what socket is made of: socket itself imports enumerations and selectors for a tenth of a runner's life
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((towards, 9))
-        except OSError:
-            return None
+    probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    try:
+        probe.connect((towards, 9))
         return str(probe.getsockname()[0])
+    except OSError:
+        return None
+    finally:
+        probe.close()
 
 
 def _date_time() -> dict[str, str]:

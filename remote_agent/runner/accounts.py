@@ -8,8 +8,7 @@ import pwd
 from collections.abc import Iterator
 from pathlib import Path
 
-from remote_agent.runner.commands import Completed
-from remote_agent.runner.context import Context, ModuleFailure, last_line, tail
+from remote_agent.runner.context import Completed, Context, ModuleFailure, last_line, tail
 
 
 class Accounts:

@@ -11,11 +11,14 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.attributes import Attributes
 from remote_agent.runner.context import ModuleFailure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
 
 _CHUNK = 1024 * 1024
 _HANDLERS = (

@@ -6,10 +6,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from remote_agent.contract.truth import truth_of
 from remote_agent.runner.context import ModuleFailure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def first(args: Mapping[str, Any], *names: str) -> Any:

@@ -10,11 +10,14 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.args import first, text
 from remote_agent.runner.context import ModuleFailure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _CLAUSE = re.compile(r"^([ugoa]*)((?:[-+=][rwxXstugo]*)+)$")
 _ACTION = re.compile(r"([-+=])([rwxXstugo]*)")

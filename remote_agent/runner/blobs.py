@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
+from remote_agent.contract.digests import digest_of, new_digest
 from remote_agent.contract.steps import BlobRef
 from remote_agent.contract.wire import CHUNK, WireError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
 
 _INCOMING = ".incoming-"
 
@@ -22,8 +24,7 @@ class BlobError(Exception):
 
 def sha256_file(path: Path | str) -> str:
     """Raises OSError."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return digest_of(path, "sha256")
 
 
 class BlobStore:
@@ -52,7 +53,7 @@ class BlobStore:
         stream ends first. Whatever happens, nothing half-written stays.
         """
         problem, aside = None, None
-        digest, left = hashlib.sha256(), size
+        digest, left = new_digest("sha256"), size
         try:
             try:
                 aside = self._open_aside()
@@ -93,6 +94,8 @@ class BlobStore:
     def _open_aside(self) -> IO[bytes]:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
+        import tempfile
+
         return tempfile.NamedTemporaryFile(
             dir=self._folder, prefix=f"{_INCOMING}{os.getpid()}-", delete=False
         )

@@ -9,42 +9,19 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
 
-from remote_agent.contract.lean import dataclass
+from remote_agent.runner.context import Completed
 from remote_agent.runner.interruption import Held
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass
 
 GRACE = 3.0
 """Seconds between SIGTERM and SIGKILL."""
 LINGER = 0.3
 """Seconds to read on when the command has ended and a child that it left behind still holds its output open."""
 _CHUNK = 65536
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """``stdout`` and ``stderr`` are text: what is not UTF-8 is replaced."""
-
-    argv: list[str]
-    rc: int
-    stdout: str
-    stderr: str
-    timed_out: bool = False
-
-    def to_result(self) -> dict[str, Any]:
-        return {"cmd": self.argv, "rc": self.rc, "stdout": self.stdout, "stderr": self.stderr}
-
-
-class RunCommand(Protocol):
-    def __call__(
-        self,
-        argv: list[str],
-        *,
-        stdin: bytes | None,
-        chdir: str | None,
-        environment: Mapping[str, str],
-        timeout: float,
-    ) -> Completed: ...
 
 
 def run_command(

@@ -7,11 +7,29 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
 from remote_agent.contract.lean import dataclass, field
 from remote_agent.contract.steps import BlobRef
-from remote_agent.runner.commands import Completed, RunCommand, run_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Blobs(Protocol):
+        def path(self, ref: BlobRef) -> Path:
+            """Where the blob lies on this host, verified; waits until it has come. Raises ModuleFailure."""
+
+    class RunCommand(Protocol):
+        def __call__(
+            self,
+            argv: list[str],
+            *,
+            stdin: bytes | None,
+            chdir: str | None,
+            environment: Mapping[str, str],
+            timeout: float,
+        ) -> Completed: ...
+
 
 TAIL_LINES = 10
 
@@ -36,9 +54,26 @@ class ModuleResult:
     skipped: bool = False
 
 
-class Blobs(Protocol):
-    def path(self, ref: BlobRef) -> Path:
-        """Where the blob lies on this host, verified; waits until it has come. Raises ModuleFailure."""
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """``stdout`` and ``stderr`` are text: what is not UTF-8 is replaced."""
+
+    argv: list[str]
+    rc: int
+    stdout: str
+    stderr: str
+    timed_out: bool = False
+
+    def to_result(self) -> dict[str, Any]:
+        return {"cmd": self.argv, "rc": self.rc, "stdout": self.stdout, "stderr": self.stderr}
+
+
+def _execute(argv: list[str], **rest: Any) -> Completed:
+    from remote_agent.runner.commands import (
+        run_command,  # whoever starts nothing need not wait until all that it takes is imported
+    )
+
+    return run_command(argv, **rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +92,7 @@ class Context:
     deliver: Callable[[bytes], None] = lambda data: None  # the next part of a file, to the controller
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-    execute: RunCommand = run_command
+    execute: RunCommand = _execute
     foreseen: set[str] = field(default_factory=set)
 
     def will_exist(self, path: Path | str) -> bool:

@@ -7,13 +7,16 @@ import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.args import flag, path_of, text
 from remote_agent.runner.attributes import Attributes
 from remote_agent.runner.context import Context, ModuleFailure, tail
 from remote_agent.runner.files import back_up, changes_diff, replace_file, sweep, text_diff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ATTRIBUTES_CHANGED = "ownership, perms or SE linux context changed"
 """What Ansible says; playbooks compare it."""

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.client import HTTPException
-from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import (
@@ -30,6 +29,10 @@ from urllib.request import (
 
 from remote_agent.contract.lean import dataclass, field
 from remote_agent.runner.context import ModuleFailure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
 
 SCHEMES = ("http", "https", "file")
 AGENT = "labctl"

@@ -3,28 +3,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from remote_agent.runner.attributes import Attributes, current_umask
 from remote_agent.runner.interruption import Held
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
+
 DIFF_LIMIT = 512 * 1024
 """Bytes above which a file's diff is not made."""
-
-
-def digest_of(path: Path | str, algorithm: str) -> str:
-    """Raises OSError; ValueError for an algorithm that this Python lacks."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 @contextmanager
@@ -36,8 +30,7 @@ def aside(dest: Path) -> Iterator[Path]:
     made: str | None = None
     try:
         with Held():  # else a file that has just been made would be one of which nobody knows yet
-            handle, made = tempfile.mkstemp(dir=dest.parent, prefix=_aside_prefix(dest))
-            os.close(handle)
+            made = _make_aside(dest)
         yield Path(made)
     except OSError as error:
         if error.filename in (None, made):
@@ -46,6 +39,19 @@ def aside(dest: Path) -> Iterator[Path]:
     finally:
         if made is not None:
             Path(made).unlink(missing_ok=True)
+
+
+def _make_aside(dest: Path) -> str:
+    """An empty file that is ours alone. (tempfile, which does the same, imports a random number generator and three archivers.)"""
+    while True:
+        path = os.path.join(dest.parent, f"{_aside_prefix(dest)}{os.urandom(6).hex()}")
+        try:
+            os.close(
+                os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            )
+        except FileExistsError:
+            continue
+        return path
 
 
 def _aside_prefix(dest: Path) -> str:
@@ -146,6 +152,8 @@ def back_up(path: Path, now: float) -> Path:
     """A copy beside ``path``, under Ansible's name for it."""
     when = time.strftime("%Y-%m-%d@%H:%M:%S", time.localtime(now))
     copy = path.with_name(f"{path.name}.{os.getpid()}.{when}~")
+    import shutil
+
     shutil.copy2(path, copy)
     found = path.stat()
     os.chown(copy, found.st_uid, found.st_gid)

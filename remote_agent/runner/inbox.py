@@ -12,11 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from io import BufferedReader
-from typing import Any
 
 from remote_agent.contract.steps import BlobRef
 from remote_agent.contract.wire import WireError, read_frame
 from remote_agent.runner.blobs import BlobError, BlobStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PATIENCE = 600.0
 """Seconds without a single frame or byte of a blob after which a needed blob is given up."""

@@ -38,13 +38,11 @@ def main(stream: BufferedReader, output: IO[bytes]) -> NoReturn:
 
 
 def _serve(stream: BufferedReader, output: IO[bytes]) -> None:
-    from remote_agent.host.facts import gather
-
     first: dict[str, Any] | None = read_frame(stream)
     if first is None:
         raise WireError("the connection ended before the first frame")
     if first["type"] == "facts":
-        write_frame(output, {"type": "facts", "facts": gather()})
+        write_frame(output, {"type": "facts", "facts": _facts()})
         first = None
 
     # The controller now plans: the time to import the rest.
@@ -58,9 +56,15 @@ def _serve(stream: BufferedReader, output: IO[bytes]) -> None:
     inbox = Inbox(stream, store, _lose, output.fileno())
     try:
         inbox.start(first)
-        Session(inbox, output, store, gather).serve()
+        Session(inbox, output, store, _facts).serve()
     finally:
         store.sweep()
+
+
+def _facts() -> dict[str, Any]:
+    from remote_agent.host.facts import gather
+
+    return gather()
 
 
 def _lose(reason: str) -> None:

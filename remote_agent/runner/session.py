@@ -7,7 +7,6 @@ import importlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
 
 from remote_agent.contract.lean import dataclass, field, replace
 from remote_agent.contract.steps import BlobRef, Outcome, Status, Step
@@ -16,7 +15,12 @@ from remote_agent.runner.blobs import BlobError, BlobStore
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.inbox import Inbox
 
-Module = Callable[[Mapping[str, Any], Context], ModuleResult]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
+
+    Module = Callable[[Mapping[str, Any], Context], ModuleResult]
+
 
 QUICK = frozenset(("copy", "file", "lineinfile", "replace", "stat", "template"))
 """Modules that start no program and wait for nothing but the disk: an outcome may travel with that of the next of these."""

@@ -6,13 +6,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.apt_get import apt_get
 from remote_agent.runner.args import choice, flag, number, optional_flag, text, texts
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, last_line, tail
 from remote_agent.runner.dpkg import PackageRecords, Spec, parse_spec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 STATES = ("present", "installed", "latest", "absent", "removed")
 LISTS = "var/lib/apt/lists"

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import shlex
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any
 
 from remote_agent.contract.steps import UNFORESEEN
 from remote_agent.runner.args import flag, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, last_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
@@ -51,6 +52,8 @@ def _execute(
     stdout, stderr = done.stdout, done.stderr
     if flag(args, "strip_empty_ends", True):
         stdout, stderr = stdout.rstrip("\r\n"), stderr.rstrip("\r\n")
+    from datetime import datetime, timedelta  # who runs nothing need not import it
+
     return {
         "cmd": cmd,
         "rc": done.rc,
@@ -95,14 +98,22 @@ def _already_done(args: Mapping[str, Any], context: Context, chdir: str | None) 
     """Ansible's stdout and msg for a command that need not run; relative patterns are taken from ``chdir``."""
     verb = "Would" if context.check else "Did"
     creates, removes = text(args, "creates"), text(args, "removes")
-    if creates and glob.glob(os.path.join(chdir or "", creates)):
+    if creates and _matches(os.path.join(chdir or "", creates)):
         return f"skipped, since {creates} exists", f"{verb} not run command since '{creates}' exists"
-    if removes and not glob.glob(os.path.join(chdir or "", removes)):
+    if removes and not _matches(os.path.join(chdir or "", removes)):
         return (
             f"skipped, since {removes} does not exist",
             f"{verb} not run command since '{removes}' does not exist",
         )
     return None
+
+
+def _matches(pattern: str) -> bool:
+    if not any(letter in pattern for letter in "*?["):
+        return os.path.lexists(pattern)
+    import glob
+
+    return bool(glob.glob(pattern))
 
 
 def _result(cmd: Any) -> dict[str, Any]:

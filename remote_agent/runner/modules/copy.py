@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
 
+from remote_agent.contract.digests import digest_of
 from remote_agent.contract.lean import dataclass, replace
 from remote_agent.contract.steps import BlobRef
 from remote_agent.runner.args import first, flag, required, text
@@ -22,7 +21,11 @@ from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.blobs import sha256_file
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.edits import check_content
-from remote_agent.runner.files import DIFF_LIMIT, back_up, digest_of, replace_file, text_diff
+from remote_agent.runner.files import DIFF_LIMIT, back_up, replace_file, text_diff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class _Source:
         if self.content is not None:
             stream.write(self.content)
             return
+        import shutil
+
         with open(self.file(context), "rb") as source:
             shutil.copyfileobj(source, stream, 1024 * 1024)
 

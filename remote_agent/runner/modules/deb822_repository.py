@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from remote_agent.contract.lean import dataclass, field
@@ -19,6 +18,10 @@ from remote_agent.runner.args import choice, flag, number, required, text, texts
 from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.files import replace_file, sweep, text_diff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 KEYRINGS = "etc/apt/keyrings"
 SOURCES = "etc/apt/sources.list.d"

@@ -12,11 +12,14 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Mapping
-from typing import IO, Any
 
 from remote_agent.contract.wire import CHUNK
 from remote_agent.runner.args import flag, required, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
 
 MISSING = "the remote file does not exist"
 DIRECTORY = "remote file is a directory, fetch cannot work on directories"

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.args import choice, flag, required, text
 from remote_agent.runner.attributes import Attributes, describe, state_of
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.files import changes_diff, replace_hard_link, replace_link
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 TIMES = ("now", "preserve")
 STATES = ("absent", "directory", "file", "hard", "link", "touch")
@@ -115,6 +117,8 @@ def _absent(wanted: _Wanted) -> tuple[bool, dict[str, Any]]:
     found = state_of(wanted.path)
     if found != "absent" and not wanted.check:
         if found == "directory":
+            import shutil
+
             shutil.rmtree(wanted.path)
         else:
             wanted.path.unlink(missing_ok=True)

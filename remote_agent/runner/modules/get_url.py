@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import unquote, urlsplit
 
+from remote_agent.contract.digests import digest_of
 from remote_agent.contract.lean import dataclass, replace
 from remote_agent.runner.args import flag, number, path_of, required, text
 from remote_agent.runner.attributes import Attributes, describe
@@ -32,7 +33,7 @@ from remote_agent.runner.fetch import (
     fetched,
     masked,
 )
-from remote_agent.runner.files import aside, back_up, digest_of, put_in_place, sweep
+from remote_agent.runner.files import aside, back_up, put_in_place, sweep
 
 _ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _MOST_SUMS = 16 * 2**20

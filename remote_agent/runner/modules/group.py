@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from remote_agent.runner.accounts import Accounts, change, outputs
 from remote_agent.runner.args import choice, flag, number, required
-from remote_agent.runner.commands import Completed
-from remote_agent.runner.context import Context, ModuleResult
+from remote_agent.runner.context import Completed, Context, ModuleResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 STATES = ("present", "absent")
 

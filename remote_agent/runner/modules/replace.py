@@ -6,12 +6,15 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.args import required, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.edits import TextFile, with_attributes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from remote_agent.runner.args import text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.modules.command import carry_out, command_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:

@@ -6,12 +6,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from typing import Any
 
+from remote_agent.contract.digests import digest_of
 from remote_agent.runner.args import choice, flag, required
 from remote_agent.runner.attributes import group_name, user_name
 from remote_agent.runner.context import Context, ModuleResult
-from remote_agent.runner.files import digest_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _KINDS = {

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from remote_agent.runner.args import choice, flag, optional_flag, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, first_line, tail
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 STATES = ("started", "stopped", "restarted", "reloaded")
 PROPERTIES = (

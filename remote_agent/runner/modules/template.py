@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from remote_agent.runner.args import required
 from remote_agent.runner.context import Context, ModuleResult
 from remote_agent.runner.modules.copy import run as copy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:

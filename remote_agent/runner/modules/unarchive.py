@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.contract.steps import BlobRef
@@ -20,6 +19,10 @@ from remote_agent.runner.args import flag, required, text, texts
 from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.files import replace_file, replace_hard_link, replace_link, sweep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MOST_NAMED = 5
 """Files that a message names one by one."""

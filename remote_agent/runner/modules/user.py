@@ -11,13 +11,15 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.accounts import Accounts, change, outputs
 from remote_agent.runner.args import choice, flag, number, optional_flag, path_of, required, text, texts
-from remote_agent.runner.commands import Completed
-from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, first_line
+from remote_agent.runner.context import Completed, Context, ModuleFailure, ModuleResult, first_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 STATES = ("present", "absent")
 _DISABLED = ("*", "!", "*************")

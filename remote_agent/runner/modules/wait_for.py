@@ -11,12 +11,15 @@ import os
 import re
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.args import choice, number, path_of, pattern, text
 from remote_agent.runner.attributes import describe
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 STATES = ("started", "present", "stopped", "absent")
 _CHUNK = 65536

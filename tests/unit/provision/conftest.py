@@ -160,7 +160,15 @@ def play(folder: Path) -> Play:
         playbook = load_playbook(site, language)
         inventory = load_inventory(folder / "inventory.yaml", folder)
         chosen = tags_of(tags, skip, playbook)
-        settings = Settings(language, inventory, extra=extra or {}, tags=chosen, check=check, diff=diff)
+        settings = Settings(
+            language,
+            inventory,
+            extra=extra or {},
+            tags=chosen,
+            check=check,
+            diff=diff,
+            moving=playbook.names_set(),
+        )
         recorder = Recorder()
         connection = LocalConnection("h1", folder, program)
         report = provision_host(connection, inventory.host("h1"), playbook.plays, settings, recorder)

@@ -41,7 +41,7 @@ def test_a_runner_that_does_not_come_up(play: Any, program: str, says: str) -> N
 def test_hosts_that_are_reached_at_once_share_one_packed_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     packed: list[str] = []
 
-    def slowly() -> dict[str, bytes]:
+    def slowly(modules: frozenset[str]) -> dict[str, bytes]:
         packed.append(threading.current_thread().name)
         time.sleep(0.1)
         return {}
@@ -50,7 +50,7 @@ def test_hosts_that_are_reached_at_once_share_one_packed_runner(monkeypatch: pyt
     channel.packed_runner.cache_clear()
     try:
         with ThreadPoolExecutor(8) as pool:
-            assert len(set(pool.map(lambda _: channel.runner_payload(), range(8)))) == 1
+            assert len(set(pool.map(lambda _: channel.runner_payload(frozenset()), range(8)))) == 1
     finally:
         channel.packed_runner.cache_clear()
     assert len(packed) == 1

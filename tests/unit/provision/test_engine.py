@@ -457,3 +457,43 @@ def test_a_result_of_later_is_not_there_yet(play: Any) -> None:
     - {name: two, command: echo, register: later}
 """)
     assert "later" in str(done.report.error) and done.report.failed == 1
+
+
+def test_facts_are_gathered_for_the_plays_that_want_them(play: Any) -> None:
+    done = play("""
+- hosts: all
+  gather_facts: false
+  tasks:
+    - debug: {msg: "{{ ansible_facts }} {{ ansible_system is defined }} {{ hostvars.h1.ansible_facts }}"}
+- hosts: all
+  tasks:
+    - debug: {msg: "{{ ansible_system }} {{ hostvars[inventory_hostname].ansible_system }}"}
+- hosts: all
+  gather_facts: false
+  tasks:
+    - debug: {msg: "{{ ansible_facts.system }}"}
+""")
+    assert done.messages == ["{} False {}", "Linux Linux", "Linux"]
+
+
+def test_a_host_s_own_variables_have_what_its_tasks_set(play: Any) -> None:
+    done = play("""
+- hosts: all
+  tasks:
+    - {command: echo here, register: said, changed_when: false}
+    - set_fact: {told: "{{ hostvars[inventory_hostname].said.stdout }}"}
+    - debug: {msg: "{{ hostvars.h1.told }} {{ hostvars.h1.where }} {{ hostvars.h1.given }}"}
+""", extra={"given": 1})  # fmt: skip
+    assert done.messages == ["here inventory 1"]
+
+
+@pytest.mark.parametrize("name", ["ansible_facts", "ansible_system", "said", "told"])
+def test_what_another_host_has_found_out_is_not_guessed(play: Any, name: str) -> None:
+    done = play(f"""
+- hosts: all
+  tasks:
+    - {{command: echo here, register: said, changed_when: false}}
+    - set_fact: {{told: "{{{{ said.stdout }}}}"}}
+    - debug: {{msg: "{{{{ hostvars.h2.{name} | default('none') }}}}"}}
+""")
+    assert f"hostvars['h2'].{name} is a fact, or set by a task, of another host" in str(done.report.error)

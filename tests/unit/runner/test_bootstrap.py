@@ -17,6 +17,8 @@ import pytest
 from remote_agent.contract.bootstrap import COMMAND, MISSING, TOO_OLD, payload, program
 from remote_agent.contract.wire import MAGIC, WireError, read_hello
 
+MODULES = Path(__file__).parents[3] / "remote_agent/runner/modules"
+
 
 def test_same_files_make_the_same_bytes_in_any_order() -> None:
     files = {"b.py": b"2", "a.py": b"1"}
@@ -62,6 +64,23 @@ def test_a_python_of_another_release_takes_the_sources() -> None:
         name: b"\0\0\r\n" + code[4:] if name.endswith("c") else code for name, code in program().items()
     }
     assert MAGIC in hello_of(foreign).stdout
+
+
+@pytest.mark.parametrize("module", sorted(path.stem for path in MODULES.glob("[a-z]*.py")))
+def test_a_runner_for_one_module_has_all_that_it_needs(tmp_path: Path, module: str) -> None:
+    contents = program({module})
+    packed = tmp_path / "runner.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    imports = [name.removesuffix(".py").replace("/", ".") for name in contents if name.endswith(".py")]
+    script = f"import sys; sys.path.insert(0, {str(packed)!r}); import {', '.join(imports)}"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert f"remote_agent/runner/modules/{module}.py" in contents
+    assert len(contents) < len(program())
 
 
 def test_the_controller_can_pack_the_runner_without_importing_it() -> None:
