@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from orchestrator.provision.channel import Channel, Connection
 from orchestrator.provision.files import BlobSource
+from remote_agent.contract.bootstrap import SETUP
 from remote_agent.contract.steps import Outcome, Status, Step
 
 
@@ -30,7 +31,7 @@ class Silent:
 
 def gather_facts(connection: Connection) -> dict[str, Any]:
     """Everything that the host says of itself. Raises HostError, UnreachableError."""
-    with Channel(connection) as channel:
+    with Channel(connection, {SETUP}) as channel:
         facts = channel.facts()
         channel.end()
         return facts

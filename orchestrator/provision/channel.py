@@ -74,7 +74,7 @@ def packed_runner(modules: frozenset[str]) -> bytes:
 class Channel:
     """A context manager. Every call raises HostError or an UnreachableError where the runner or the connection is gone.
 
-    ``modules``: those of the steps that will be sent.
+    ``modules``: those of the steps that will be sent, and SETUP (remote_agent.contract.bootstrap) where facts will be asked for.
     """
 
     def __init__(self, connection: Connection, modules: Collection[str] = ()) -> None:

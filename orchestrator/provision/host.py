@@ -25,6 +25,7 @@ from orchestrator.provision.python import install_python
 from orchestrator.provision.scope import Variables
 from orchestrator.provision.selection import Tags
 from orchestrator.provision.throttles import Throttles
+from remote_agent.contract.bootstrap import SETUP
 from remote_agent.contract.steps import Status
 
 
@@ -111,6 +112,7 @@ def _runner(
 ) -> Channel:
     """The channel to a runner that has answered; python3 is installed first where it is missing (a prediction does not)."""
     modules = {task.module for play in plays for task in (*play.tasks, *play.handlers)}
+    modules |= {SETUP} if any(play.gather_facts for play in plays) else set()
     try:
         return stack.enter_context(Channel(connection, modules)).greeted()
     except PythonMissing:

@@ -30,6 +30,9 @@ PARTS = ("__init__.py", "contract/__init__.py", "contract/digests.py", "contract
          "host/kernel.py", "runner")  # fmt: skip
 """What travels, below remote_agent: files, and folders with everything in them."""
 
+SETUP = "setup"
+"""Ansible's name of what gathers facts."""
+_FACTS = "remote_agent/host/facts"
 _ENTRY = "remote_agent/runner/main"
 _MODULES = "remote_agent/runner/modules"
 _IMPORT = re.compile(r"^\s*from (remote_agent[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
@@ -73,7 +76,8 @@ def program(modules: Collection[str] | None = None) -> Mapping[str, bytes]:
     """The runner's files, name in the zip -> content, from the installed package: sources, and beside them what this python made
     of each. To compile them takes a host half as long as to be the runner; one whose python is another release does it all the same.
 
-    ``modules`` are those that will be asked for; what none of them needs stays at home. None: any may be.
+    ``modules`` are those that will be asked for, SETUP among them where facts will; what none of them needs stays at home.
+    None: anything may be.
     """
     top = files("remote_agent")
     places = {
@@ -92,6 +96,8 @@ def _needed(sources: Mapping[str, bytes], modules: Collection[str]) -> set[str]:
     """What is imported from where the runner enters and from these modules, however indirectly, and the packages around it."""
     found: set[str] = set()
     ahead = {_ENTRY, *(f"{_MODULES}/{module}" for module in modules)}
+    if SETUP in modules:
+        ahead.add(_FACTS)
     while ahead:
         path = ahead.pop()
         for name in (f"{path}.py", f"{path}/__init__.py"):
@@ -99,6 +105,8 @@ def _needed(sources: Mapping[str, bytes], modules: Collection[str]) -> set[str]:
                 found.add(name)
                 ahead |= {str(parent) for parent in PurePosixPath(path).parents}
                 for package, imported in _IMPORT.findall(sources[name].decode()):
+                    if package == _FACTS.replace("/", "."):
+                        continue  # the entry imports it when it is asked
                     inner = package.replace(".", "/")
                     ahead |= {inner, *(f"{inner}/{word}" for word in re.findall(r"\w+", imported))}
     return found

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CACHE = "/var/cache/labctl/blobs"
 CACHE_VARIABLE = "LABCTL_BLOBS"
 AGAIN_S = 0.2
+_URLS = "urllib.parse"
 
 
 def main(stream: BufferedReader, output: IO[bytes]) -> NoReturn:
@@ -46,7 +47,8 @@ def _serve(stream: BufferedReader, output: IO[bytes]) -> None:
         first = None
 
     # The controller now plans: the time to import the rest.
-    from pathlib import Path
+    with _without_urls():
+        from pathlib import Path
 
     from remote_agent.runner.blobs import BlobStore
     from remote_agent.runner.inbox import Inbox
@@ -59,6 +61,25 @@ def _serve(stream: BufferedReader, output: IO[bytes]) -> None:
         Session(inbox, output, store, _facts).serve()
     finally:
         store.sweep()
+
+
+class _without_urls:  # contextlib is imported only later
+    """Around the import of pathlib, which up to Python 3.12 imports urllib.parse, and that ipaddress, for ``as_uri`` alone."""
+
+    def __enter__(self) -> None:
+        stand_in = type(sys)(_URLS)
+        stand_in.quote_from_bytes = _quote_from_bytes  # type: ignore[attr-defined]
+        sys.modules.setdefault(_URLS, stand_in)
+
+    def __exit__(self, *_: object) -> None:
+        if not hasattr(sys.modules[_URLS], "__file__"):
+            del sys.modules[_URLS]
+
+
+def _quote_from_bytes(*args: Any) -> str:
+    from urllib.parse import quote_from_bytes
+
+    return quote_from_bytes(*args)
 
 
 def _facts() -> dict[str, Any]:

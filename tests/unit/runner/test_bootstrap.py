@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from remote_agent.contract.bootstrap import COMMAND, MISSING, TOO_OLD, payload, program
+from remote_agent.contract.bootstrap import COMMAND, MISSING, SETUP, TOO_OLD, payload, program
 from remote_agent.contract.wire import MAGIC, WireError, read_hello
 
 MODULES = Path(__file__).parents[3] / "remote_agent/runner/modules"
@@ -66,7 +66,7 @@ def test_a_python_of_another_release_takes_the_sources() -> None:
     assert MAGIC in hello_of(foreign).stdout
 
 
-@pytest.mark.parametrize("module", sorted(path.stem for path in MODULES.glob("[a-z]*.py")))
+@pytest.mark.parametrize("module", [SETUP, *sorted(path.stem for path in MODULES.glob("[a-z]*.py"))])
 def test_a_runner_for_one_module_has_all_that_it_needs(tmp_path: Path, module: str) -> None:
     contents = program({module})
     packed = tmp_path / "runner.zip"
@@ -79,7 +79,8 @@ def test_a_runner_for_one_module_has_all_that_it_needs(tmp_path: Path, module: s
         [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
-    assert f"remote_agent/runner/modules/{module}.py" in contents
+    assert f"remote_agent/runner/modules/{module}.py" in contents or module == SETUP
+    assert ("remote_agent/host/facts.py" in contents) == (module == SETUP)
     assert len(contents) < len(program())
 
 
