@@ -104,8 +104,6 @@ def put_in_place(
             os.fsync(stream.fileno())
     validate(temporary)
     os.replace(temporary, dest)
-    if sync:
-        sync_folder(dest.parent)
 
 
 def _settle(dest: Path, temporary: Path, attributes: Attributes) -> None:

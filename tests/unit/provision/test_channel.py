@@ -17,6 +17,7 @@ from orchestrator.provision import channel
 from orchestrator.provision.apply import apply_steps, gather_facts
 from orchestrator.provision.files import Blobs
 from orchestrator.provision.host import report_of_error
+from remote_agent.contract.bootstrap import Program
 from remote_agent.contract.steps import Outcome, Status, Step
 
 ECHO = "- hosts: all\n  tasks:\n    - {name: one, command: echo}\n"
@@ -41,10 +42,10 @@ def test_a_runner_that_does_not_come_up(play: Any, program: str, says: str) -> N
 def test_hosts_that_are_reached_at_once_share_one_packed_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     packed: list[str] = []
 
-    def slowly(modules: frozenset[str]) -> dict[str, bytes]:
+    def slowly(modules: frozenset[str]) -> Program:
         packed.append(threading.current_thread().name)
         time.sleep(0.1)
-        return {}
+        return Program({}, {})
 
     monkeypatch.setattr(channel, "program", slowly)
     channel.packed_runner.cache_clear()

@@ -7,36 +7,46 @@ import io
 import shlex
 import subprocess
 import sys
-import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from remote_agent.contract.bootstrap import COMMAND, MISSING, SETUP, TOO_OLD, payload, program
+from remote_agent.contract.bootstrap import (
+    COMMAND,
+    MISSING,
+    SETUP,
+    TOO_OLD,
+    Program,
+    payload,
+    program,
+)
 from remote_agent.contract.wire import MAGIC, WireError, read_hello
 
 MODULES = Path(__file__).parents[3] / "remote_agent/runner/modules"
 
 
 def test_same_files_make_the_same_bytes_in_any_order() -> None:
-    files = {"b.py": b"2", "a.py": b"1"}
-    assert payload(files) == payload(dict(reversed(files.items())))
+    files = {"b": b"2", "a": b"1"}
+    turned = dict(reversed(files.items()))
+    assert payload(Program(files, turned)) == payload(Program(turned, files))
+    assert payload(Program(files, {})) != payload(Program(files, files))
 
 
-def test_the_length_line_tells_the_zip_s_size() -> None:
-    _, line, rest = payload({"a.py": b"1"}).split(b"\n", 2)
-    assert int(line) == len(rest)
-    assert zipfile.ZipFile(io.BytesIO(rest)).read("a.py") == b"1"
+def test_a_line_tells_how_long_everything_is() -> None:
+    _, line, rest = payload(Program({"a": b"1"}, {"a": b"2"}, "0d0a")).split(b"\n", 2)
+    magic, sizes = line.decode().split()
+    assert (magic, sum(map(int, sizes.split(",")))) == ("0d0a", len(rest))
 
 
 def test_only_what_the_runner_needs_travels() -> None:
-    names = set(program())
+    names = set(program().sources)
     assert {
-        "remote_agent/__init__.py",
-        "remote_agent/runner/main.py",
-        "remote_agent/runner/modules/copy.py",
+        "remote_agent/__init__",
+        "remote_agent/runner/main",
+        "remote_agent/runner/modules/copy",
     } <= names
     assert not [
         name
@@ -45,7 +55,7 @@ def test_only_what_the_runner_needs_travels() -> None:
     ]
 
 
-def hello_of(contents: Mapping[str, bytes]) -> subprocess.CompletedProcess[bytes]:
+def hello_of(contents: Program) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, *shlex.split(COMMAND)[-6:]],
         input=payload(contents),
@@ -54,34 +64,40 @@ def hello_of(contents: Mapping[str, bytes]) -> subprocess.CompletedProcess[bytes
     )
 
 
+def unreadable(modules: Mapping[str, bytes]) -> dict[str, bytes]:
+    return dict.fromkeys(modules, b"neither python nor made of it (")
+
+
 def test_a_python_of_the_same_release_compiles_nothing() -> None:
-    unreadable = {name: b"no python (" if name.endswith(".py") else code for name, code in program().items()}
-    assert MAGIC in hello_of(unreadable).stdout
+    whole = program()
+    assert MAGIC in hello_of(replace(whole, sources=unreadable(whole.sources))).stdout
+    assert MAGIC not in hello_of(replace(whole, codes=unreadable(whole.codes))).stdout
 
 
 def test_a_python_of_another_release_takes_the_sources() -> None:
-    foreign = {
-        name: b"\0\0\r\n" + code[4:] if name.endswith("c") else code for name, code in program().items()
-    }
+    whole = program()
+    foreign = replace(whole, codes=unreadable(whole.codes), magic="00000d0a")
     assert MAGIC in hello_of(foreign).stdout
+    assert MAGIC in hello_of(replace(whole, codes={})).stdout
 
 
 @pytest.mark.parametrize("module", [SETUP, *sorted(path.stem for path in MODULES.glob("[a-z]*.py"))])
 def test_a_runner_for_one_module_has_all_that_it_needs(tmp_path: Path, module: str) -> None:
-    contents = program({module})
-    packed = tmp_path / "runner.zip"
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, content in contents.items():
-            archive.writestr(name, content)
-    imports = [name.removesuffix(".py").replace("/", ".") for name in contents if name.endswith(".py")]
-    script = f"import sys; sys.path.insert(0, {str(packed)!r}); import {', '.join(imports)}"
+    sources = program({module}).sources
+    for name, source in sources.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.py").write_bytes(source)
+    imports = ", ".join(name.removesuffix("/__init__").replace("/", ".") for name in sources)
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {imports}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
     assert done.stderr == ""
-    assert f"remote_agent/runner/modules/{module}.py" in contents or module == SETUP
-    assert ("remote_agent/host/facts.py" in contents) == (module == SETUP)
-    assert len(contents) < len(program())
+    assert f"remote_agent/runner/modules/{module}" in sources or module == SETUP
+    assert ("remote_agent/host/facts" in sources) == (module == SETUP)
+    assert len(sources) < len(program().sources)
 
 
 def test_the_controller_can_pack_the_runner_without_importing_it() -> None:
@@ -118,7 +134,7 @@ def test_an_old_python_gets_one_sentence() -> None:
         capture_output=True,
         text=True,
         check=False,
-        input=payload({}).decode("latin-1"),
+        input=payload(Program({}, {})).decode("latin-1"),
     )
     assert done.returncode == TOO_OLD
     assert (
@@ -127,7 +143,7 @@ def test_an_old_python_gets_one_sentence() -> None:
     )
 
 
-@pytest.mark.parametrize("torn", [payload(program())[:-1], payload({}).split(b"\n")[0] + b"\n", b""])
+@pytest.mark.parametrize("torn", [payload(program())[:-1], payload(Program({}, {})), b""])
 def test_a_torn_program_is_not_started(torn: bytes) -> None:
     done = subprocess.run(["/bin/sh", "-c", COMMAND], input=torn, capture_output=True, check=False)
     assert done.returncode != 0
@@ -137,8 +153,8 @@ def test_a_torn_program_is_not_started(torn: bytes) -> None:
 
 def test_hello_comes_from_memory_alone(controller: Any) -> None:
     assert controller.hello()["python"].startswith("3.")
-    opened = Path(f"/proc/{controller.process.pid}/fd").iterdir()
-    assert any("memfd:labctl-runner" in str(descriptor.readlink()) for descriptor in opened)
+    opened = [str(found.readlink()) for found in Path(f"/proc/{controller.process.pid}/fd").iterdir()]
+    assert opened and not [place for place in opened if place.startswith("/") and place != "/dev/null"]
     assert controller.end() == 0
 
 
