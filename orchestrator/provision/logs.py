@@ -25,7 +25,7 @@ class HostLogs:
     def __init__(self, folder: Path, now: Callable[[], str] = _now) -> None:
         self._folder, self._now = folder, now
         self._lock = threading.Lock()
-        self._files: dict[str, IO[str]] = {}
+        self._files: dict[str, IO[bytes]] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> HostLogs:
@@ -49,10 +49,9 @@ class HostLogs:
             stream = self._files.get(event.host)
             if stream is None:
                 stream = self._files[event.host] = self._stack.enter_context(
-                    self.path(event.host).open("w", encoding="utf-8")
+                    self.path(event.host).open("wb", buffering=0)
                 )
-            stream.write("".join(f"{line}\n" for line in lines))
-            stream.flush()
+            stream.write("".join(f"{line}\n" for line in lines).encode(errors="replace"))
 
 
 class Several:

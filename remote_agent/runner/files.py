@@ -117,7 +117,9 @@ def _settle(dest: Path, temporary: Path, attributes: Attributes) -> None:
     else:
         owner, group, base = -1, -1, 0o666 & ~current_umask()
     uid, gid = attributes.ids()
-    os.chown(temporary, owner if uid < 0 else uid, group if gid < 0 else gid)
+    owner, group = owner if uid < 0 else uid, group if gid < 0 else gid
+    if (owner, group) != (-1, -1):
+        os.chown(temporary, owner, group)
     os.chmod(temporary, attributes.mode_for(base, directory=False))
 
 

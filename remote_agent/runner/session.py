@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 QUICK = frozenset(("copy", "file", "lineinfile", "replace", "stat", "template"))
 """Modules that start no program and wait for nothing but the disk: an outcome may travel with that of the next of these."""
-TOGETHER_S = 0.2
+TOGETHER_S = 0.5
 """But not later than that."""
 
 WITHHELD = "The step failed; what it said is withheld (no_log)."
