@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -95,6 +94,8 @@ def check_content(command: str | None, path: Path, context: Context) -> None:
         return
     if "%s" not in command:
         raise ModuleFailure(f"'validate' must contain %s: {command}")
+    import shlex
+
     done = context.run_command(shlex.split(command.replace("%s", shlex.quote(str(path)))))
     if done.rc != 0:
         said = {"exit_status": done.rc, "stdout": done.stdout, "stderr": tail(done.stderr)}

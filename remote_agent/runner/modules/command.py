@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Mapping
 
@@ -81,6 +80,8 @@ def _argv(args: Mapping[str, Any]) -> list[str]:
     if args.get("argv"):
         argv = [str(word) for word in args["argv"]]
     else:
+        import shlex
+
         line = command_line(args)
         try:
             argv = shlex.split(line)

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from remote_agent.contract.digests import digest_of
+from remote_agent.contract.digests import digest_of, new_digest
 from remote_agent.contract.lean import dataclass, replace
 from remote_agent.contract.steps import BlobRef
 from remote_agent.runner.args import first, flag, required, text
@@ -65,6 +65,12 @@ class _Source:
     def bytes(self, context: Context) -> bytes:
         return self.content if self.content is not None else self.file(context).read_bytes()
 
+    def digest(self, dest: Path, algorithm: str) -> str:
+        """Of ``dest``, which has this content now: what is in memory need not be read."""
+        if self.content is None:
+            return digest_of(dest, algorithm)
+        return str(new_digest(algorithm, self.content).hexdigest())
+
     def _path(self) -> Path:
         assert self.path is not None
         return self.path
@@ -81,7 +87,7 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     if dest.is_symlink() or not source.same_as(dest):
         return _write(args, context, source, dest, attributes, result)
     changed = attributes.apply(dest, context.check) or made
-    return ModuleResult(changed, {**result, "checksum": digest_of(dest, "sha1"), **describe(dest)})
+    return ModuleResult(changed, {**result, "checksum": source.digest(dest, "sha1"), **describe(dest)})
 
 
 def _write(
@@ -104,7 +110,7 @@ def _write(
         attributes,
         lambda path: check_content(command, path, context),
     )
-    sums = {"checksum": digest_of(dest, "sha1"), "md5sum": digest_of(dest, "md5")}
+    sums = {"checksum": source.digest(dest, "sha1"), "md5sum": source.digest(dest, "md5")}
     return ModuleResult(True, {**result, **sums, **describe(dest)}, diff=diff)
 
 
