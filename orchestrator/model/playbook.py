@@ -113,14 +113,14 @@ class Play:
         """Every task, in order, without the handlers."""
         return tuple(task for section in self.sections for task in section)
 
+    def names_set(self) -> frozenset[str]:
+        """The names that its tasks register or set, whether they are carried out or not."""
+        tasks = (*self.tasks, *self.handlers)
+        registered = {task.register for task in tasks if task.register is not None}
+        return frozenset(registered.union(*(task.args for task in tasks if task.module == "set_fact")))
+
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
     path: Path
     plays: tuple[Play, ...]
-
-    def names_set(self) -> frozenset[str]:
-        """The names that tasks register or set, whether they are carried out or not."""
-        tasks = [task for play in self.plays for task in (*play.tasks, *play.handlers)]
-        registered = {task.register for task in tasks if task.register is not None}
-        return frozenset(registered.union(*(task.args for task in tasks if task.module == "set_fact")))

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +18,19 @@ from orchestrator.load.language import Language
 from orchestrator.load.playbook import load_playbook
 from orchestrator.model.artifact import ARTIFACTS
 from orchestrator.model.endpoint import Endpoint
-from orchestrator.model.errors import ConfigError, LabctlError, UsageError
+from orchestrator.model.errors import ConfigError, UsageError
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.playbook import Play, Playbook
 from orchestrator.provision.events import EventSink, HostReport
-from orchestrator.provision.host import Settings, provision_host, report_of_error
+from orchestrator.provision.host import Settings, Visit, carry_out_plays
 from orchestrator.provision.retry import Failed
 from orchestrator.provision.selection import tags_of
-from orchestrator.ssh import connect, fan_out
+from orchestrator.ssh import Connection, connect, fan_out
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.build import Asked, View
 
+TURN_SECONDS = 0.02
 DEFAULT_PLAYBOOK = Path("playbooks/site.yaml")
 
 
@@ -90,25 +93,55 @@ def provision(request: Request, sink: EventSink, view: View | None = None) -> Re
         tags=tags,
         check=request.check,
         diff=request.diff,
-        moving=playbook.names_set(),
     )
     failed = Failed(request.state)
     hosts = _hosts(request, inventory, failed)
     plays = _plays_of(hosts, inventory, playbook)
 
-    def work(host: Host) -> HostReport:
-        start = time.monotonic()
-        try:
-            with connect(_endpoint(request, host, inventory, plays[host.name])) as connection:
-                return provision_host(connection, host, plays[host.name], settings, sink, began=start)
-        except LabctlError as error:
-            return report_of_error(host.name, error, time.monotonic() - start)
+    def reach(host: Host) -> Callable[[], Connection]:
+        return lambda: connect(_endpoint(request, host, inventory, plays[host.name]))
 
-    results = fan_out([host for host in hosts if plays[host.name]], work, request.forks)
-    recap = Recap(tuple(results.succeeded.values()), time.monotonic() - began)
+    visits = {
+        host.name: Visit(host, plays[host.name], settings, sink, reach(host))
+        for host in hosts
+        if plays[host.name]
+    }
+    with _long_turns():
+        _visit(visits, playbook, hosts, plays, request.forks)
+    reports = (visit.report for visit in visits.values())
+    recap = Recap(tuple(report for report in reports if report), time.monotonic() - began)
     if not request.check:
         failed.remember(request.inventory, {report.host: report.exit_code != 0 for report in recap.hosts})
     return recap
+
+
+def _visit(
+    visits: Mapping[str, Visit],
+    playbook: Playbook,
+    hosts: Sequence[Host],
+    plays: Mapping[str, Sequence[Play]],
+    forks: int,
+) -> None:
+    by_name = {host.name: host for host in hosts}
+
+    def hosts_of(play: Play) -> list[str]:
+        return [name for name, own in plays.items() if any(one is play for one in own)]
+
+    def at_once(names: Sequence[str], work: Callable[[str], None]) -> None:
+        fan_out([by_name[name] for name in names], lambda host: work(host.name), forks)
+
+    carry_out_plays(playbook.plays, visits, hosts_of, at_once)
+
+
+@contextmanager
+def _long_turns() -> Iterator[None]:
+    """A thread a host, each of which has little to do before it waits again: to let another one in before that costs both more."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _wants_artifacts(request: Request) -> bool:

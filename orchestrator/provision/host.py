@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from orchestrator.provision.engine import Counts, HostRun, HostStopped
 from orchestrator.provision.events import Event, EventSink, HostReport, Kind
 from orchestrator.provision.files import Blobs
 from orchestrator.provision.python import install_python
-from orchestrator.provision.scope import Variables
+from orchestrator.provision.scope import Known, Variables
 from orchestrator.provision.selection import Tags
 from orchestrator.provision.throttles import Throttles
 from remote_agent.contract.bootstrap import SETUP
@@ -35,7 +35,7 @@ class Connection(channel.Connection, python.Connection, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The same for every host. ``extra`` are the variables of the command line, ``moving`` the names that tasks of the playbook set."""
+    """The same for every host. ``extra`` are the variables of the command line. ``known`` is what hosts find out and set."""
 
     language: Language
     inventory: Inventory
@@ -45,66 +45,103 @@ class Settings:
     check: bool = False
     diff: bool = False
     throttles: Throttles = field(default_factory=Throttles)
-    moving: frozenset[str] = frozenset()
+    known: Known = field(default_factory=Known)
 
 
-def provision_host(
-    connection: Connection,
-    host: Host,
-    plays: Sequence[Play],
-    settings: Settings,
-    sink: EventSink,
-    clock: Callable[[], float] = time.monotonic,
-    began: float | None = None,
-) -> HostReport:
-    """Carry out ``plays`` on ``host``. A task that fails, a lost runner and a lost connection are in the report.
+class Visit:
+    """One host, from its first play to its last, over one channel. A task that fails, a lost runner and a lost connection end
+    it, and are in the report. One thread at a time uses it.
 
-    ``began`` is when the host's turn began, by ``clock``, for its total time.
+    ``reach`` connects, ``plays`` are the host's own, in order.
     """
-    start = clock() if began is None else began
-    counts, error = Counts(), None
-    try:
-        with ExitStack() as stack:
-            runner = _runner(connection, plays, settings, sink, stack)
-            sink.emit(Event(Kind.CONNECTED, host.name, seconds=clock() - start))
-            variables = Variables(
-                settings.language,
-                settings.inventory,
-                host,
-                settings.extra,
-                {},
-                settings.check,
-                settings.moving,
-            )
-            options = Options(
-                settings.language,
-                settings.files,
-                Path(),
-                settings.check,
-                settings.diff,
-                settings.throttles,
-            )
-            total = sum(settings.tags.select(task) for play in plays for task in play.tasks)
-            run = HostRun(runner, variables, options, sink.emit, total)
-            counts = run.counts
-            for play in plays:
-                if play.gather_facts:
-                    variables.learn(runner.facts())
-                run.run(play, _vars_files(play, variables, settings.language), settings.tags)
-            runner.end()
-    except HostStopped as stopped:
-        report = report_of(host.name, counts, clock() - start, stopped.message, failed=1)
-        sink.emit(_ended(report))
-        return report
-    except LabctlError as lost:
-        error = lost
-    report = (
-        report_of_error(host.name, error, clock() - start, counts)
-        if error
-        else report_of(host.name, counts, clock() - start)
-    )
-    sink.emit(_ended(report))
-    return report
+
+    def __init__(
+        self,
+        host: Host,
+        plays: Sequence[Play],
+        settings: Settings,
+        sink: EventSink,
+        reach: Callable[[], AbstractContextManager[Connection]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.report: HostReport | None = None
+        """When it has ended, what became of it."""
+        self._host, self._plays, self._settings, self._sink = host, plays, settings, sink
+        self._reach, self._clock = reach, clock
+        self._began: float | None = None
+        self._counts = Counts()
+        self._stack = ExitStack()
+        self._runner: Channel | None = None
+        self._run: HostRun
+        self._variables: Variables
+
+    def carry_out(self, play: Play) -> None:
+        """One of its plays; after the last one nothing is left open. Does nothing once it has ended."""
+        if self.report is not None:
+            return
+        try:
+            runner = self._runner or self._begin()
+            if play.gather_facts:
+                self._variables.learn(runner.facts())
+            files = _vars_files(play, self._variables, self._settings.language)
+            self._run.run(play, files, self._settings.tags)
+            if play is self._plays[-1]:
+                runner.end()
+                self._end(report_of(self._host.name, self._counts, self._seconds()))
+        except HostStopped as stopped:
+            self._end(report_of(self._host.name, self._counts, self._seconds(), stopped.message, failed=1))
+        except LabctlError as lost:
+            self._end(report_of_error(self._host.name, lost, self._seconds(), self._counts))
+
+    def break_off(self, why: str) -> None:
+        """Go no further, for a reason that is not the host's."""
+        if self.report is None:
+            self._end(report_of(self._host.name, self._counts, self._seconds(), why))
+
+    def _begin(self) -> Channel:
+        settings, self._began = self._settings, self._clock()
+        connection = self._stack.enter_context(self._reach())
+        runner = self._runner = _runner(connection, self._plays, settings, self._sink, self._stack)
+        self._sink.emit(Event(Kind.CONNECTED, self._host.name, seconds=self._seconds()))
+        variables = self._variables = Variables(
+            settings.language, settings.inventory, self._host, settings.extra, settings.check, settings.known
+        )
+        options = Options(
+            settings.language, settings.files, Path(), settings.check, settings.diff, settings.throttles
+        )
+        total = sum(settings.tags.select(task) for play in self._plays for task in play.tasks)
+        self._run = HostRun(runner, variables, options, self._sink.emit, total)
+        self._counts = self._run.counts
+        return runner
+
+    def _seconds(self) -> float:
+        return 0.0 if self._began is None else self._clock() - self._began
+
+    def _end(self, report: HostReport) -> None:
+        self.report = report
+        self._stack.close()
+        self._sink.emit(_ended(report))
+
+
+def carry_out_plays(
+    plays: Sequence[Play],
+    visits: Mapping[str, Visit],
+    hosts_of: Callable[[Play], Sequence[str]],
+    at_once: Callable[[Sequence[str], Callable[[str], None]], object],
+) -> None:
+    """As Ansible does: a play begins when the one before it has ended on all of its hosts, and if it fails on all of them, none
+    follows. Within a play each host goes its own way.
+
+    ``at_once(names, work)`` does the work for every host, and returns when all is done.
+    """
+    for number, play in enumerate(plays):
+        names = [name for name in hosts_of(play) if visits[name].report is None]
+        at_once(names, lambda name, play=play: visits[name].carry_out(play))  # type: ignore[misc]
+        reports = [report for name in names if (report := visits[name].report)]
+        if names and all(report.error for report in reports) and len(reports) == len(names):
+            for visit in visits.values() if number + 1 < len(plays) else ():
+                visit.break_off(f"the play '{play.name}' failed on every host, so no other followed.")
+            return
 
 
 def _runner(

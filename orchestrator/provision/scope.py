@@ -8,8 +8,8 @@ waits for it and compiles again. So nothing waits that does not have to.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from orchestrator.load.language import MISSING, Compiled, Language, TemplateFailed, is_template
 from orchestrator.model.inventory import Host, Inventory
@@ -146,7 +146,7 @@ class _Variables(Mapping[str, Any]):
 
 
 class _OthersVariables(_Variables):
-    """Those of another host, which goes its own way: what it has found out or set by now is not known here, and not guessed."""
+    """Those of another host, which within a play goes its own way: what it finds out and sets there is not guessed."""
 
     def __init__(self, scope: Scope, host: str, moving: Collection[str]) -> None:
         super().__init__(scope)
@@ -155,34 +155,48 @@ class _OthersVariables(_Variables):
     def __getitem__(self, name: str) -> Any:
         if name in self._moving:
             raise TemplateFailed(
-                f"hostvars['{self._host}'].{name} is a fact, or set by a task, of another host. Hosts go their own ways here, so"
-                f" hostvars has of others what the inventory says: give {name} another name there, or use ansible-playbook."
+                f"hostvars['{self._host}'].{name}: another host finds it out in this very play, in which hosts go their own ways."
+                " Let an earlier play do it (facts: a play without tasks), and look at it in this one."
             )
         return super().__getitem__(name)
 
 
+class Known:
+    """What the hosts of one call have found out and set so far, by their names."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, tuple[Layer, Layer]] = {}
+
+    def layers(self, host: str) -> tuple[Layer, Layer]:
+        """What its tasks have set, and its facts: dictionaries, which are filled on the way."""
+        return self._hosts.setdefault(host, (Layer({}, templates=False), Layer({}, templates=False)))
+
+
 @dataclass(frozen=True, slots=True)
 class HostVars(Mapping[str, Any]):
-    """``hostvars``: of the host itself everything but a play's own, of others what the inventory and the command line say.
+    """``hostvars``: of every host all but a play's own, and of other hosts all but what changes in this play.
 
-    ``live`` and ``facts`` are those of the host itself; ``moving`` are the names that tasks set.
+    ``moving`` are the names that tasks of this play set; ``gathers`` says whether it gathers facts.
     """
 
     language: Language
     inventory: Inventory
     host: str
     extra: Layer
-    live: Layer
-    facts: Layer
-    moving: Collection[str]
+    known: Known
+    moving: Collection[str] = ()
+    gathers: bool = True
 
     def __getitem__(self, name: str) -> Any:
         host = self.inventory.host(name)
-        names, said = Layer(_host_names(host, self.inventory), False), Layer(host.vars)
+        live, facts = self.known.layers(name)
+        names = Layer(_host_names(host, self.inventory), templates=False)
+        scope = Scope(self.language, (names, self.extra, live, facts, Layer(host.vars)))
         if name == self.host:
-            return _Variables(Scope(self.language, (names, self.extra, self.live, self.facts, said)))
-        moving = {*self.facts.values, *self.moving} - self.extra.values.keys()
-        return _OthersVariables(Scope(self.language, (names, self.extra, said)), name, moving)
+            return _Variables(scope)
+        _, own_facts = self.known.layers(self.host)
+        unknown = own_facts.values.keys() - facts.values.keys() if self.gathers else set()
+        return _OthersVariables(scope, name, (unknown | set(self.moving)) - self.extra.values.keys())
 
     def __iter__(self) -> Iterator[str]:
         return (host.name for host in self.inventory.hosts)
@@ -204,7 +218,7 @@ def _host_names(host: Host, inventory: Inventory) -> dict[str, Any]:
 
 
 class Variables:
-    """The variables of one host. ``live`` has what was registered and set so far, and is changed while the host's tasks go on."""
+    """The variables of one host."""
 
     def __init__(
         self,
@@ -212,35 +226,38 @@ class Variables:
         inventory: Inventory,
         host: Host,
         extra: Mapping[str, Any],
-        facts: Mapping[str, Any],
         check: bool,
-        moving: Collection[str] = (),
+        known: Known | None = None,
     ) -> None:
-        """``moving``: the names that tasks set, on any host."""
+        """``known`` is shared by the hosts of one call."""
         self._language, self._host, self._extra = language, host, Layer(extra)
-        self.live: dict[str, Any] = {}
-        self._found: dict[str, Any] = {}
-        self._facts = Layer(self._found, templates=False)
-        self.learn(facts)
+        known = known or Known()
+        self._live, self._facts = known.layers(host.name)
+        self._hostvars = HostVars(language, inventory, host.name, self._extra, known)
+        self.learn({})
         self._magic = {
             **_host_names(host, inventory),
-            "hostvars": HostVars(
-                language, inventory, host.name, self._extra, Layer(self.live, False), self._facts, moving
-            ),
             "ansible_check_mode": check,
             "ansible_managed": _MANAGED,
             "omit": OMIT,
         }
 
+    @property
+    def live(self) -> dict[str, Any]:
+        """What was registered and set so far, by name: to be changed while the host's tasks go on."""
+        return cast(dict[str, Any], self._live.values)
+
     def learn(self, facts: Mapping[str, Any]) -> None:
         """The host's facts, under both of Ansible's names. Later ones take the place of earlier ones."""
         plain = {name.removeprefix("ansible_"): value for name, value in facts.items()}
-        self._found.update({f"ansible_{name}": value for name, value in plain.items()}, ansible_facts=plain)
+        found = cast(dict[str, Any], self._facts.values)
+        found.update({f"ansible_{name}": value for name, value in plain.items()}, ansible_facts=plain)
 
     def for_play(self, play: Play, vars_files: Sequence[Mapping[str, Any]]) -> PlayVariables:
         """Those of a play. ``vars_files`` in the order in which the play names them."""
+        hostvars = replace(self._hostvars, moving=play.names_set(), gathers=play.gather_facts)
         magic = {**self._magic, "playbook_dir": str(play.directory), "ansible_play_name": play.name}
-        above = (Layer(magic, templates=False), self._extra, Layer(self.live, templates=False))
+        above = (Layer({**magic, "hostvars": hostvars}, templates=False), self._extra, self._live)
         roles, files = tuple(reversed(play.roles)), tuple(reversed(vars_files))
         middle = [Layer(values) for values in (*(role.vars for role in roles), *files, play.vars)]
         return PlayVariables(

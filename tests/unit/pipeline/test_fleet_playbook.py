@@ -86,7 +86,8 @@ def carried_out(
     """The steps that ``host`` was sent, and why it was stopped."""
     inventory, language = load_inventory(folder.path.parents[1] / "lab.yaml"), Language({})
     extra = {"run": folder.id, "runs": str(folder.path.parent), "run_journals": str(folder.path / "brought")}
-    variables = Variables(language, inventory, inventory.host(host), extra, facts or FACTS, check=False)
+    variables = Variables(language, inventory, inventory.host(host), extra, check=False)
+    variables.learn(facts or FACTS)
     channel = AgentHost(newest, this, executed)
     run = HostRun(channel, variables, Options(language, Blobs(), PLAYBOOK.parent), lambda event: None)
     (play,) = load_playbook(PLAYBOOK, language).plays

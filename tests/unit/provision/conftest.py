@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +16,12 @@ from typing import IO, Any
 
 import pytest
 
-from orchestrator.load.inventory import load_inventory
+from orchestrator.load.inventory import load_inventory, select_hosts
 from orchestrator.load.language import Language
 from orchestrator.load.playbook import load_playbook
 from orchestrator.model.errors import ConnectionTimeout, HostError
 from orchestrator.provision.events import Event, HostReport, Kind
-from orchestrator.provision.host import Settings, provision_host
+from orchestrator.provision.host import Settings, Visit, carry_out_plays
 from orchestrator.provision.selection import tags_of
 from orchestrator.ssh import Completed
 
@@ -167,12 +169,54 @@ def play(folder: Path) -> Play:
             tags=chosen,
             check=check,
             diff=diff,
-            moving=playbook.names_set(),
         )
         recorder = Recorder()
         connection = LocalConnection("h1", folder, program)
-        report = provision_host(connection, inventory.host("h1"), playbook.plays, settings, recorder)
+        visit = Visit(
+            inventory.host("h1"), playbook.plays, settings, recorder, lambda: nullcontext(connection)
+        )
+        for each in playbook.plays:
+            visit.carry_out(each)
+        report = visit.report
+        assert report is not None
         return Done(report, recorder, folder)
+
+    return carry_out
+
+
+Together = Callable[..., dict[str, Done]]
+
+
+@pytest.fixture
+def together(folder: Path) -> Together:
+    """``together(text)``: carry out the playbook on h1 and h2 at the same time, as `labctl provision` does; by their names."""
+
+    def carry_out(text: str) -> dict[str, Done]:
+        (folder / "site.yaml").write_text(text)
+        language, inventory = Language({}), load_inventory(folder / "inventory.yaml", folder)
+        plays = load_playbook(folder / "site.yaml", language).plays
+        hosts = {
+            id(play): [host.name for host in select_hosts(inventory, str(play.hosts.value))] for play in plays
+        }
+        settings, recorders = Settings(language, inventory), {name: Recorder() for name in ("h1", "h2")}
+
+        def visit(name: str) -> Visit:
+            (folder / name).mkdir()
+            own = [play for play in plays if name in hosts[id(play)]]
+            connection = LocalConnection(name, folder / name)
+            return Visit(
+                inventory.host(name), own, settings, recorders[name], lambda: nullcontext(connection)
+            )
+
+        visits = {name: visit(name) for name in recorders}
+        with ThreadPoolExecutor(2) as pool:
+            carry_out_plays(
+                plays, visits, lambda play: hosts[id(play)], lambda names, work: deque(pool.map(work, names))
+            )
+        reports = {name: each.report for name, each in visits.items()}
+        return {
+            name: Done(report, recorders[name], folder / name) for name, report in reports.items() if report
+        }
 
     return carry_out
 

@@ -19,7 +19,7 @@ def step_of(folder: Path, task: str, check: bool = False) -> Step:
     (folder / "site.yaml").write_text(f"- hosts: all\n  vars: {{who: me}}\n  tasks:\n    - {task}\n")
     language, inventory = Language({}), load_inventory(folder / "inventory.yaml")
     (play,) = load_playbook(folder / "site.yaml", language).plays
-    variables = Variables(language, inventory, inventory.host("h"), {}, {}, check).for_play(play, [])
+    variables = Variables(language, inventory, inventory.host("h"), {}, check).for_play(play, [])
     options = Options(language, Blobs(), folder, check=check)
     compiled = compile_task(play.tasks[0], variables.scope(play.tasks[0]), options, 7)
     (unit,) = compiled.units

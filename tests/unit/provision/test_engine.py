@@ -232,7 +232,7 @@ def drive(folder: Path, text: str, channel: PatientChannel) -> None:
     """Carry out the playbook on a PatientChannel, to its end or to the task that fails."""
     (folder / "site.yaml").write_text(text)
     language, inventory = Language({}), load_inventory(folder / "inventory.yaml")
-    variables = Variables(language, inventory, inventory.host("h1"), {}, {}, check=False)
+    variables = Variables(language, inventory, inventory.host("h1"), {}, check=False)
     run = HostRun(channel, variables, Options(language, Blobs(), folder), lambda event: None)
     with suppress(HostStopped):
         run.run(load_playbook(folder / "site.yaml", language).plays[0], [], Tags())
@@ -496,4 +496,4 @@ def test_what_another_host_has_found_out_is_not_guessed(play: Any, name: str) ->
     - set_fact: {{told: "{{{{ said.stdout }}}}"}}
     - debug: {{msg: "{{{{ hostvars.h2.{name} | default('none') }}}}"}}
 """)
-    assert f"hostvars['h2'].{name} is a fact, or set by a task, of another host" in str(done.report.error)
+    assert f"hostvars['h2'].{name}: another host finds it out in this very play" in str(done.report.error)

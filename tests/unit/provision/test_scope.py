@@ -57,7 +57,8 @@ def scope_with(
     (play,) = load_playbook(folder / "site.yaml", language).plays
     gathered = {**(facts or {}), **({"ansible_x": 0, "x": "facts"} if "facts" in layers else {})}
     extra = {"x": "extra"} if "extra" in layers else {}
-    variables = Variables(language, inventory, inventory.host("h"), extra, gathered, check=False)
+    variables = Variables(language, inventory, inventory.host("h"), extra, check=False)
+    variables.learn(gathered)
     variables.live.update({**(live or {}), **({"x": "live"} if "live" in layers else {})})
     files_vars = [{"x": "vars_files"}] if "vars_files" in layers else []
     return variables.for_play(play, files_vars).scope(play.tasks[0])

@@ -133,7 +133,8 @@ def steps(
     (folder / "inventory.yaml").write_text("all: {hosts: {h: {}}}\n")
     inventory, language = load_inventory(folder / "inventory.yaml", SITE.parent), Language({})
     host = inventory.host("h")
-    variables = Variables(language, inventory, host, extra or {}, FACTS | (facts or {}), check=False)
+    variables = Variables(language, inventory, host, extra or {}, check=False)
+    variables.learn(FACTS | (facts or {}))
     channel = RememberingChannel(changed, stdout or {})
     run = HostRun(channel, variables, Options(language, Blobs(), SITE.parent), lambda event: None)
     for play in load_playbook(SITE, language).plays:

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestrator.load.inventory import load_inventory
 from orchestrator.load.language import Language
 from orchestrator.load.playbook import load_playbook
 from orchestrator.model.errors import ConfigError
-from orchestrator.provision.host import Settings, provision_host
-from tests.unit.provision.conftest import LocalConnection, Play, Recorder
+from tests.unit.provision.conftest import Play
 
 BUSY = """
 - hosts: all
@@ -25,37 +23,25 @@ BUSY = """
 """
 
 
-def on_both(folder: Path, text: str) -> list[int]:
-    """Carry out the playbook on two hosts at the same time, as `labctl provision` does."""
-    (folder / "site.yaml").write_text(text)
-    language, inventory = Language({}), load_inventory(folder / "inventory.yaml", folder)
-    plays = load_playbook(folder / "site.yaml", language).plays
-    settings = Settings(language, inventory)
-
-    def work(name: str) -> int:
-        (folder / name).mkdir()
-        connection = LocalConnection(name, folder / name)
-        return provision_host(connection, inventory.host(name), plays, settings, Recorder()).exit_code
-
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(work, ("h1", "h2")))
+def exits(done: dict[str, Any]) -> list[int]:
+    return [each.report.exit_code for each in done.values()]
 
 
-def test_throttled_hosts_take_turns(folder: Path) -> None:
+def test_throttled_hosts_take_turns(folder: Path, together: Any) -> None:
     log = folder / "log"
-    assert on_both(folder, BUSY.format(log=log, more="      throttle: 1")) == [0, 0]
+    assert exits(together(BUSY.format(log=log, more="      throttle: 1"))) == [0, 0]
     assert log.read_text().split() == ["begin", "end", "begin", "end"]
 
 
-def test_others_do_not_wait_for_each_other(folder: Path) -> None:
+def test_others_do_not_wait_for_each_other(folder: Path, together: Any) -> None:
     log = folder / "log"
-    assert on_both(folder, BUSY.format(log=log, more="      throttle: 2")) == [0, 0]
+    assert exits(together(BUSY.format(log=log, more="      throttle: 2"))) == [0, 0]
     assert log.read_text().split() == ["begin", "begin", "end", "end"]
 
 
-def test_a_failed_host_gives_its_turn_back(folder: Path) -> None:
+def test_a_failed_host_gives_its_turn_back(folder: Path, together: Any) -> None:
     text = BUSY.format(log=folder / "log", more="      throttle: 1").replace("sleep 0.3", "exit 1")
-    assert on_both(folder, text) == [1, 1]
+    assert exits(together(text)) == [1, 1]
 
 
 def test_a_command_is_stopped_after_the_tasks_timeout(play: Play) -> None:
