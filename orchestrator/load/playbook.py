@@ -37,7 +37,7 @@ _KEYS = frozenset(
 _IMPORTS = ("import_playbook", "ansible.builtin.import_playbook")
 _IMPORT_KEYS = frozenset((*_IMPORTS, "name", "tags", "when", "vars"))
 _REFUSED: Mapping[str, str] = {
-    "strategy": "Each host goes its own way, as with Ansible's `free`.",
+    "strategy": "Within a play each host goes its own way, as with Ansible's `free`.",
     "serial": "Use --forks or --limit.",
     "max_fail_percentage": "A failed host stops alone.",
     "remote_user": "Set ansible_user in the inventory.",
