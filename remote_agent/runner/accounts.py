@@ -8,7 +8,8 @@ import pwd
 from collections.abc import Iterator
 from pathlib import Path
 
-from remote_agent.runner.context import Completed, Context, ModuleFailure, last_line, tail
+from remote_agent.runner.completed import Completed
+from remote_agent.runner.context import Context, ModuleFailure, last_line, tail
 
 
 class Accounts:

@@ -10,7 +10,8 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-from remote_agent.runner.context import Completed, Context, ModuleFailure, last_line, tail
+from remote_agent.runner.completed import Completed
+from remote_agent.runner.context import Context, ModuleFailure, last_line, tail
 
 ENVIRONMENT: Mapping[str, str] = {
     "DEBIAN_FRONTEND": "noninteractive",

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 
-from remote_agent.runner.context import Completed
+from remote_agent.runner.completed import Completed
 from remote_agent.runner.interruption import Held
 
 TYPE_CHECKING = False

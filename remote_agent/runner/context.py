@@ -10,6 +10,7 @@ from pathlib import Path
 
 from remote_agent.contract.lean import dataclass, field
 from remote_agent.contract.steps import BlobRef
+from remote_agent.runner.completed import Completed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,20 +53,6 @@ class ModuleResult:
     msg: str = ""
     diff: str | None = None
     skipped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """``stdout`` and ``stderr`` are text: what is not UTF-8 is replaced."""
-
-    argv: list[str]
-    rc: int
-    stdout: str
-    stderr: str
-    timed_out: bool = False
-
-    def to_result(self) -> dict[str, Any]:
-        return {"cmd": self.argv, "rc": self.rc, "stdout": self.stdout, "stderr": self.stderr}
 
 
 def _execute(argv: list[str], **rest: Any) -> Completed:

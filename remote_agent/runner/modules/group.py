@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from remote_agent.runner.accounts import Accounts, change, outputs
 from remote_agent.runner.args import choice, flag, number, required
-from remote_agent.runner.context import Completed, Context, ModuleResult
+from remote_agent.runner.completed import Completed
+from remote_agent.runner.context import Context, ModuleResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

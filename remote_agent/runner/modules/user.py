@@ -15,7 +15,8 @@ from pathlib import Path
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.accounts import Accounts, change, outputs
 from remote_agent.runner.args import choice, flag, number, optional_flag, path_of, required, text, texts
-from remote_agent.runner.context import Completed, Context, ModuleFailure, ModuleResult, first_line
+from remote_agent.runner.completed import Completed
+from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, first_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ import pytest
 from remote_agent.contract.bootstrap import COMMAND, payload, program
 from remote_agent.contract.steps import BlobRef, Step
 from remote_agent.contract.wire import read_frame, read_hello, write_blob, write_frame
-from remote_agent.runner.context import Completed, Context, ModuleFailure
+from remote_agent.runner.completed import Completed
+from remote_agent.runner.context import Context, ModuleFailure
 
 DEADLINE = 20.0
 

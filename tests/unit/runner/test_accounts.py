@@ -13,7 +13,8 @@ import pytest
 
 from remote_agent.contract.lean import replace
 from remote_agent.runner.commands import run_command
-from remote_agent.runner.context import Completed, Context, ModuleFailure
+from remote_agent.runner.completed import Completed
+from remote_agent.runner.context import Context, ModuleFailure
 from remote_agent.runner.modules import group, user
 
 HASH = f"$6$salt${'x' * 86}"
