@@ -67,7 +67,7 @@ class Several:
 
 def _lines(event: Event) -> list[str]:
     if event.kind is Kind.CONNECTED:
-        return [f"connected, facts gathered ({event.seconds:.3f} s)"]
+        return [f"connected ({event.seconds:.3f} s)"]
     if event.kind is Kind.PLAY:
         return [f"play {event.play}"]
     if event.kind is Kind.TASK:
