@@ -21,34 +21,37 @@ DIFF_LIMIT = 512 * 1024
 """Bytes above which a file's diff is not made."""
 
 
+def _empty(path: str) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+
+
 @contextmanager
-def aside(dest: Path) -> Iterator[Path]:
-    """A name for a new file beside ``dest`` that is gone again at the end, unless it was renamed.
+def aside(dest: Path, make: Callable[[str], None] = _empty) -> Iterator[Path]:
+    """A new file beside ``dest``, or what ``make`` makes under a name that it must refuse if it is taken; gone again at the end,
+    unless it was renamed.
 
     What the system refuses meanwhile (no space left) names ``dest``, which people know.
     """
     made: str | None = None
     try:
         with Held():  # else a file that has just been made would be one of which nobody knows yet
-            made = _make_aside(dest)
+            made = _made_aside(dest, make)
         yield Path(made)
     except OSError as error:
-        if error.filename in (None, made):
-            error.filename = str(dest)
+        if made is None or error.filename in (None, made):
+            error.filename, error.filename2 = str(dest), None
         raise
     finally:
         if made is not None:
             Path(made).unlink(missing_ok=True)
 
 
-def _make_aside(dest: Path) -> str:
-    """An empty file that is ours alone. (tempfile, which does the same, imports a random number generator and three archivers.)"""
+def _made_aside(dest: Path, make: Callable[[str], None]) -> str:
+    """(tempfile, which does the same, imports a random number generator and three archivers.)"""
     while True:
         path = os.path.join(dest.parent, f"{_aside_prefix(dest)}{os.urandom(6).hex()}")
         try:
-            os.close(
-                os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            )
+            make(path)
         except FileExistsError:
             continue
         return path
@@ -82,7 +85,8 @@ def replace_file(
     a new one gets 0666 less the umask. ``validate`` sees the finished file before it is in place, and may raise.
     Without ``sync`` the caller sees to it that the bytes get to disk."""
     with aside(dest) as temporary:
-        with open(temporary, "wb") as stream:
+        # It is empty; to truncate it all the same makes ext4 write it out at its close, and once more when it is synced.
+        with open(temporary, "r+b") as stream:
             fill(stream)
         put_in_place(temporary, dest, attributes, validate, mtime, sync)
 
@@ -125,9 +129,7 @@ def _settle(dest: Path, temporary: Path, attributes: Attributes) -> None:
 
 def replace_link(dest: Path, target: str) -> None:
     """Make ``dest`` a symbolic link to ``target``, in one step."""
-    with aside(dest) as temporary:
-        temporary.unlink()
-        os.symlink(target, temporary)
+    with aside(dest, lambda path: os.symlink(target, path)) as temporary:
         os.replace(temporary, dest)
 
 
