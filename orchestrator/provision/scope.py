@@ -155,8 +155,8 @@ class _OthersVariables(_Variables):
     def __getitem__(self, name: str) -> Any:
         if name in self._moving:
             raise TemplateFailed(
-                f"hostvars['{self._host}'].{name}: another host finds it out in this very play, in which hosts go their own ways."
-                " Let an earlier play do it (facts: a play without tasks), and look at it in this one."
+                f"hostvars['{self._host}'].{name}: what another host finds out is known when the play in which it does so has ended."
+                " Let an earlier play do it, on that host too (facts: a play without tasks)."
             )
         return super().__getitem__(name)
 
