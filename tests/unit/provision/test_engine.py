@@ -496,4 +496,6 @@ def test_what_another_host_has_found_out_is_not_guessed(play: Any, name: str) ->
     - set_fact: {{told: "{{{{ said.stdout }}}}"}}
     - debug: {{msg: "{{{{ hostvars.h2.{name} | default('none') }}}}"}}
 """)
-    assert f"hostvars['h2'].{name}: what another host finds out is known when the play" in str(done.report.error)
+    assert f"hostvars['h2'].{name}: what another host finds out is known when the play" in str(
+        done.report.error
+    )

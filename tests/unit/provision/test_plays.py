@@ -78,5 +78,7 @@ def test_what_they_find_out_in_the_same_play_is_not_guessed(together: Any) -> No
     - debug: {msg: "{{ hostvars.h2.said | default('none') }}"}
       when: inventory_hostname == 'h1'
 """)
-    assert "hostvars['h2'].said: what another host finds out is known when the play" in done["h1"].report.error
+    assert (
+        "hostvars['h2'].said: what another host finds out is known when the play" in done["h1"].report.error
+    )
     assert done["h2"].report.exit_code == 0
