@@ -2,7 +2,7 @@
 # make demo    everything on this machine: two local Debian hosts, provisioned, benchmarked, one report
 # make test    lint, types, unit, peer, browser (Chromium) and lab tests (real hosts: root, systemd-nspawn)
 # make peers   other people's tools: benchstat reads the exports; ansible-core and labctl apply the same playbooks
-# make check   lint, types and unit tests alone: under a minute
+# make check   lint, types and unit tests alone: two minutes on two cores
 .PHONY: demo test check lint types unit peers browser lab golden pictures simulation fuzz protos schemas lock clean help
 .DEFAULT_GOAL := help
 
