@@ -100,5 +100,9 @@ def _lose(reason: str) -> None:
 
 
 def _complain(reason: str) -> None:
-    sys.stderr.write(f"labctl: {reason}.\n")
-    sys.stderr.flush()
+    """Nobody may listen any more: a connection that is lost takes standard error with it, and what comes next must not depend on it."""
+    try:
+        sys.stderr.write(f"labctl: {reason}.\n")
+        sys.stderr.flush()
+    except OSError:
+        pass

@@ -197,6 +197,24 @@ def test_a_step_s_environment_reaches_its_command(controller: Any) -> None:
     assert controller.outcome()["result"]["stdout"] == "green"
 
 
+@pytest.mark.parametrize("step", [False, True])
+def test_a_connection_that_takes_everything_with_it_leaves_no_runner_behind(
+    controller: Any, step: bool
+) -> None:
+    """sshd closes all pipes at once: that nobody reads the complaint must not keep the runner from ending."""
+    controller.hello()
+    controller.send("facts")
+    assert controller.receive() is not None
+    if step:
+        controller.step(1, "command", {"_raw_params": "sleep 60"})
+        time.sleep(0.5)
+    assert controller.process.stderr is not None
+    controller.process.stderr.close()
+    controller.output.close()
+    controller.input.close()
+    assert controller.process.wait(DEADLINE / 2) != 0
+
+
 def test_a_closed_input_before_end_ends_the_command_that_runs(controller: Any, tmp_path: Path) -> None:
     pidfile = _start_sleep(controller, tmp_path)
     controller.input.close()
