@@ -107,7 +107,7 @@ def provision(request: Request, sink: EventSink, view: View | None = None) -> Re
         if plays[host.name]
     }
     with _long_turns():
-        _visit(visits, playbook, hosts, plays, request.forks)
+        _visit(visits, playbook, hosts, request.forks)
     reports = (visit.report for visit in visits.values())
     recap = Recap(tuple(report for report in reports if report), time.monotonic() - began)
     if not request.check:
@@ -119,18 +119,14 @@ def _visit(
     visits: Mapping[str, Visit],
     playbook: Playbook,
     hosts: Sequence[Host],
-    plays: Mapping[str, Sequence[Play]],
     forks: int,
 ) -> None:
     by_name = {host.name: host for host in hosts}
 
-    def hosts_of(play: Play) -> list[str]:
-        return [name for name, own in plays.items() if any(one is play for one in own)]
-
     def at_once(names: Sequence[str], work: Callable[[str], None]) -> None:
         fan_out([by_name[name] for name in names], lambda host: work(host.name), forks)
 
-    carry_out_plays(playbook.plays, visits, hosts_of, at_once)
+    carry_out_plays(playbook.plays, visits, at_once)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from orchestrator.files import aside
+from remote_agent.contract.digests import digest_of, new_digest
 from remote_agent.contract.lean import replace
 from remote_agent.contract.steps import Outcome, Status
 from remote_agent.contract.truth import truth_of
@@ -33,8 +33,7 @@ def fetch_arguments(args: Mapping[str, Any], host: str, directory: Path) -> dict
         raise DestinationProblem(f"{dest} is a folder: end it with a slash, or name the file in it.")
     have = None
     if dest.is_file():
-        with dest.open("rb") as stream:
-            have = hashlib.file_digest(stream, _sha1).hexdigest()
+        have = digest_of(dest, "sha1")
     return {**args, "dest": str(dest), "_have": have}
 
 
@@ -49,10 +48,6 @@ def _destination(src: str, dest: str, host: str, directory: Path, flat: bool) ->
     return path
 
 
-def _sha1() -> Any:
-    return hashlib.new("sha1", usedforsecurity=False)
-
-
 class Incoming:
     """A file on its way: its bytes go aside, and take their place in `settle`. A context manager; at its end nothing half is left.
 
@@ -65,7 +60,7 @@ class Incoming:
         self._validate = args.get("validate_checksum") is None or bool(truth_of(args["validate_checksum"]))
         self._aside = ExitStack()
         self._file: IO[bytes] | None = None
-        self._digest = _sha1()
+        self._digest = new_digest("sha1")
         self._problem: OSError | None = None
 
     def __enter__(self) -> Incoming:

@@ -75,6 +75,10 @@ class Visit:
         self._run: HostRun
         self._variables: Variables
 
+    def takes_part_in(self, play: Play) -> bool:
+        """Is the play its own, and is it there to see it?"""
+        return self.report is None and any(own is play for own in self._plays)
+
     def carry_out(self, play: Play) -> None:
         """One of its plays; after the last one nothing is left open. Does nothing once it has ended."""
         if self.report is not None:
@@ -126,7 +130,6 @@ class Visit:
 def carry_out_plays(
     plays: Sequence[Play],
     visits: Mapping[str, Visit],
-    hosts_of: Callable[[Play], Sequence[str]],
     at_once: Callable[[Sequence[str], Callable[[str], None]], object],
 ) -> None:
     """As Ansible does: a play begins when the one before it has ended on all of its hosts, and if it fails on all of them, none
@@ -134,12 +137,12 @@ def carry_out_plays(
 
     ``at_once(names, work)`` does the work for every host, and returns when all is done.
     """
-    for number, play in enumerate(plays):
-        names = [name for name in hosts_of(play) if visits[name].report is None]
+    for play in plays:
+        names = [name for name, visit in visits.items() if visit.takes_part_in(play)]
         at_once(names, lambda name, play=play: visits[name].carry_out(play))  # type: ignore[misc]
-        reports = [report for name in names if (report := visits[name].report)]
-        if names and all(report.error for report in reports) and len(reports) == len(names):
-            for visit in visits.values() if number + 1 < len(plays) else ():
+        reports = [visits[name].report for name in names]
+        if reports and all(report is not None and report.error for report in reports):
+            for visit in visits.values():
                 visit.break_off(f"the play '{play.name}' failed on every host, so no other followed.")
             return
 

@@ -8,8 +8,8 @@ waits for it and compiles again. So nothing waits that does not have to.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.load.language import MISSING, Compiled, Language, TemplateFailed, is_template
 from orchestrator.model.inventory import Host, Inventory
@@ -165,18 +165,18 @@ class Known:
     """What the hosts of one call have found out and set so far, by their names."""
 
     def __init__(self) -> None:
-        self._hosts: dict[str, tuple[Layer, Layer]] = {}
+        self._hosts: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
 
-    def layers(self, host: str) -> tuple[Layer, Layer]:
-        """What its tasks have set, and its facts: dictionaries, which are filled on the way."""
-        return self._hosts.setdefault(host, (Layer({}, templates=False), Layer({}, templates=False)))
+    def of(self, host: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What its tasks have set, and its facts: to be filled on the way."""
+        return self._hosts.setdefault(host, ({}, {}))
 
 
 @dataclass(frozen=True, slots=True)
 class HostVars(Mapping[str, Any]):
     """``hostvars``: of every host all but a play's own, and of other hosts all but what changes in this play.
 
-    ``moving`` are the names that tasks of this play set; ``gathers`` says whether it gathers facts.
+    ``play`` is the one that is carried out.
     """
 
     language: Language
@@ -184,19 +184,19 @@ class HostVars(Mapping[str, Any]):
     host: str
     extra: Layer
     known: Known
-    moving: Collection[str] = ()
-    gathers: bool = True
+    play: Play
 
     def __getitem__(self, name: str) -> Any:
         host = self.inventory.host(name)
-        live, facts = self.known.layers(name)
+        live, facts = self.known.of(name)
+        plain = (Layer(values, templates=False) for values in (live, facts))
         names = Layer(_host_names(host, self.inventory), templates=False)
-        scope = Scope(self.language, (names, self.extra, live, facts, Layer(host.vars)))
+        scope = Scope(self.language, (names, self.extra, *plain, Layer(host.vars)))
         if name == self.host:
             return _Variables(scope)
-        _, own_facts = self.known.layers(self.host)
-        unknown = own_facts.values.keys() - facts.values.keys() if self.gathers else set()
-        return _OthersVariables(scope, name, (unknown | set(self.moving)) - self.extra.values.keys())
+        _, own_facts = self.known.of(self.host)
+        unknown = own_facts.keys() - facts.keys() if self.play.gather_facts else set()
+        return _OthersVariables(scope, name, (unknown | self.play.names_set()) - self.extra.values.keys())
 
     def __iter__(self) -> Iterator[str]:
         return (host.name for host in self.inventory.hosts)
@@ -231,9 +231,9 @@ class Variables:
     ) -> None:
         """``known`` is shared by the hosts of one call."""
         self._language, self._host, self._extra = language, host, Layer(extra)
-        known = known or Known()
-        self._live, self._facts = known.layers(host.name)
-        self._hostvars = HostVars(language, inventory, host.name, self._extra, known)
+        self._inventory, self._known = inventory, known or Known()
+        self.live, self._facts = self._known.of(host.name)
+        """``live`` is what was registered and set so far, by name: to be changed while the host's tasks go on."""
         self.learn({})
         self._magic = {
             **_host_names(host, inventory),
@@ -242,28 +242,23 @@ class Variables:
             "omit": OMIT,
         }
 
-    @property
-    def live(self) -> dict[str, Any]:
-        """What was registered and set so far, by name: to be changed while the host's tasks go on."""
-        return cast(dict[str, Any], self._live.values)
-
     def learn(self, facts: Mapping[str, Any]) -> None:
         """The host's facts, under both of Ansible's names. Later ones take the place of earlier ones."""
         plain = {name.removeprefix("ansible_"): value for name, value in facts.items()}
-        found = cast(dict[str, Any], self._facts.values)
-        found.update({f"ansible_{name}": value for name, value in plain.items()}, ansible_facts=plain)
+        self._facts.update({f"ansible_{name}": value for name, value in plain.items()}, ansible_facts=plain)
 
     def for_play(self, play: Play, vars_files: Sequence[Mapping[str, Any]]) -> PlayVariables:
         """Those of a play. ``vars_files`` in the order in which the play names them."""
-        hostvars = replace(self._hostvars, moving=play.names_set(), gathers=play.gather_facts)
+        hostvars = HostVars(self._language, self._inventory, self._host.name, self._extra, self._known, play)
         magic = {**self._magic, "playbook_dir": str(play.directory), "ansible_play_name": play.name}
-        above = (Layer({**magic, "hostvars": hostvars}, templates=False), self._extra, self._live)
+        own = Layer({**magic, "hostvars": hostvars}, templates=False)
+        above = (own, self._extra, Layer(self.live, templates=False))
         roles, files = tuple(reversed(play.roles)), tuple(reversed(vars_files))
         middle = [Layer(values) for values in (*(role.vars for role in roles), *files, play.vars)]
         return PlayVariables(
             self._language,
             above,
-            (*middle, self._facts, Layer(self._host.vars)),
+            (*middle, Layer(self._facts, templates=False), Layer(self._host.vars)),
             tuple(Layer(role.defaults) for role in roles),
         )
 

@@ -210,9 +210,7 @@ def together(folder: Path) -> Together:
 
         visits = {name: visit(name) for name in recorders}
         with ThreadPoolExecutor(2) as pool:
-            carry_out_plays(
-                plays, visits, lambda play: hosts[id(play)], lambda names, work: deque(pool.map(work, names))
-            )
+            carry_out_plays(plays, visits, lambda names, work: deque(pool.map(work, names)))
         reports = {name: each.report for name, each in visits.items()}
         return {
             name: Done(report, recorders[name], folder / name) for name, report in reports.items() if report
