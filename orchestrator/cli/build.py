@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from orchestrator.pipeline.build import Asked, Built
 
 STATE = Path(".labctl")
-FOLDERS = (Path("playbooks/components"), Path("components"))
 _PATH = click.Path(path_type=Path)
 
 
@@ -96,7 +95,7 @@ def asked_for(
 ) -> Asked:  # fmt: skip
     """From options to what the pipeline is asked for. Raises UsageError: a folder is not there."""
     from orchestrator.model.component import Source
-    from orchestrator.pipeline.build import Asked
+    from orchestrator.pipeline.build import Asked, component_folders
     from orchestrator.pipeline.builders import has_builders
 
     for folder in folders:
@@ -105,7 +104,7 @@ def asked_for(
     group = not local and has_builders(inventory)
     return Asked(
         names=tuple(names),
-        folders=(*folders, *FOLDERS),
+        folders=(*folders, *component_folders()),
         source=Source(source) if source else None,
         choice="local" if local else "group" if group else "lab",
         inventory=inventory,

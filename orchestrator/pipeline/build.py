@@ -40,6 +40,7 @@ from orchestrator.model.component import Component, Source, Toolchain
 from orchestrator.model.errors import BuildError, LabError, UsageError
 from orchestrator.pipeline.builders import Choice, builder_for
 from orchestrator.pipeline.images import images, pin_images
+from orchestrator.shipped import shipped
 
 LOCK_SECONDS = 7200.0
 WAITING = "waiting: another labctl of yours is building"
@@ -48,6 +49,11 @@ IMAGES = "images"
 LAB_RELEASE = "trixie"
 """Debian's release of the disposable builder."""
 _CHEAP_FIRST = (Source.PREBUILT, Source.DEBIAN, Source.CHECKOUT, Source.MODULE)
+
+
+def component_folders() -> tuple[Path, ...]:
+    """Where components are looked for: the project's own go before those that come with labctl."""
+    return Path("components"), shipped() / "playbooks/components"
 
 
 class View(Protocol):
@@ -71,7 +77,7 @@ class Asked:
     """What `labctl build` was asked for. ``source`` None: what each component.yaml says. ``state`` is labctl's own folder."""
 
     names: tuple[str, ...] = ()
-    folders: tuple[Path, ...] = (Path("playbooks/components"), Path("components"))
+    folders: tuple[Path, ...] = field(default_factory=component_folders)
     source: Source | None = None
     choice: Choice = "lab"
     inventory: Path | None = None

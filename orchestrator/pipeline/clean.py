@@ -11,8 +11,9 @@ from orchestrator.load.inventory import load_inventory, select_hosts
 from orchestrator.pipeline.provision import Recap, Request
 from orchestrator.pipeline.provision import provision as carry_out
 from orchestrator.provision.events import EventSink
+from orchestrator.shipped import shipped
 
-PLAYBOOKS = Path("playbooks")
+PLAYBOOKS = shipped() / "playbooks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from orchestrator.load.image_lock import load_image_lock, lock_text
 from orchestrator.model.artifact import ImageSet
 from orchestrator.model.errors import BuildError, LabError
 from orchestrator.model.image_lock import ImageLock
+from orchestrator.shipped import shipped
 
-LOCK = Path("playbooks/images/packages.yaml")
+LOCK = shipped() / "playbooks/images/packages.yaml"
 
 
 def images(cache: Path, say: Callable[[str], None] = lambda _: None) -> ImageSet:

@@ -25,13 +25,14 @@ from orchestrator.provision.events import EventSink, HostReport
 from orchestrator.provision.host import Settings, Visit, carry_out_plays
 from orchestrator.provision.retry import Failed
 from orchestrator.provision.selection import tags_of
+from orchestrator.shipped import shipped
 from orchestrator.ssh import Connection, connect, fan_out
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.build import Asked, View
 
 TURN_SECONDS = 0.02
-DEFAULT_PLAYBOOK = Path("playbooks/site.yaml")
+DEFAULT_PLAYBOOK = shipped() / "playbooks/site.yaml"
 
 
 @dataclass(frozen=True, slots=True)
