@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.build.recipe import DEBIAN_NAMES
+from orchestrator.build.recipe import DEBIAN_NAMES, deb_name
 from orchestrator.files import sha256_of
 from orchestrator.model.component import DebianPackage
 from orchestrator.model.errors import BuildError
@@ -62,6 +62,8 @@ class Apt:
 
     folder: Path
     run: Run
+    architecture: str = ""
+    """Debian's name of it (``amd64``); "": this machine's."""
 
     def update(self, sources: Sequence[str]) -> None:
         """``sources`` are lines of sources.list(5). Raises BuildError."""
@@ -70,6 +72,11 @@ class Apt:
         (self.folder / "sources.list").write_text("".join(f"{line}\n" for line in sources))
         (self.folder / "status").touch()
         self.run(["apt-get", *self._options(), "--error-on=any", "update"], self.folder)
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        """Return every version that the lists have of the package ``name``, sorted as text. Raises BuildError."""
+        lines = self.run(["apt-cache", *self._options(), "madison", name], self.folder)
+        return tuple(sorted(set(re.findall(r"\|\s*(\S+)\s*\|", lines))))
 
     def offered(self, names: Sequence[str]) -> dict[str, DebianPackage]:
         """What the lists have of ``names``, by name, with the sha256 of this architecture (key ``here``). Raises BuildError."""
@@ -95,7 +102,64 @@ class Apt:
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
             "APT::Get::List-Cleanup": "0",
         }
+        if self.architecture:
+            settings["APT::Architecture"] = self.architecture
         return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+
+
+def download_locked(
+    packages: Sequence[DebianPackage], apt: Apt, component: str, out: Path
+) -> tuple[str, ...]:
+    """Download the packages of one release into ``out``, each held to its sha256, and named as Debian's pool names it.
+
+    ``apt`` has fetched the lists of that release. Return the commands that provenance records. Raises BuildError: the lock has no
+    sha256 for the architecture, the mirror has another version, or the bytes are not the locked ones.
+    """
+    for package in packages:
+        if apt.architecture not in package.sha256:
+            raise BuildError(
+                f"{package.name} {package.version} has no sha256 for {apt.architecture} in its component.yaml.",
+                f"Lock it on a machine of that architecture: labctl build --pin {component}@latest",
+            )
+    _demand_offered(packages, apt, component)
+    out.mkdir(parents=True, exist_ok=True)
+    apt.download(packages, out)
+    for package in packages:
+        path = next(iter(sorted(out.glob(f"{package.name}_*.deb"))), None)
+        if path is None:
+            raise BuildError(f"apt-get download left no {package.name}_*.deb.")
+        actual, expected = sha256_of(path), package.sha256[apt.architecture]
+        if actual != expected:
+            raise BuildError(
+                f"{package.name} {package.version} has sha256 {actual}, and its component.yaml says {expected}.",
+                "The same version with other bytes is not Debian's: look at the mirror.",
+            )
+        path.rename(out / deb_name(package, apt.architecture))
+    return tuple(f"apt-get download {package.name}={package.version}" for package in packages)
+
+
+def locked_package(name: str, version: str, release: str, apt: Apt) -> DebianPackage:
+    """Return the package as a lock names it, its sha256 under ``here``; ``version`` may be ``latest``. Raises BuildError."""
+    offered = apt.offered([name if version == "latest" else f"{name}={version}"])
+    if name not in offered:
+        raise BuildError(f"Debian {release} has no {name} {version}.")
+    return offered[name]
+
+
+def _demand_offered(packages: Sequence[DebianPackage], apt: Apt, component: str) -> None:
+    """Raise BuildError where the mirror has moved on, with the versions that it has now."""
+    gone = []
+    for package in packages:
+        versions = apt.versions(package.name)
+        if package.version not in versions:
+            gone.append(
+                f"{package.name} {package.version} is not in Debian {package.release} any more"
+                f" (there is {', '.join(versions) or 'none'})"
+            )
+    if gone:
+        raise BuildError(
+            f"Debian's mirror: {'; '.join(gone)}.", f"Lock another: labctl build --pin {component}@latest"
+        )
 
 
 def fetch(

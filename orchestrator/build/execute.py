@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import secrets
 import shlex
 import shutil
@@ -20,11 +19,10 @@ from orchestrator.build import modules, recipe, toolchain
 from orchestrator.build.builder import Builder, GoPlaces, Say
 from orchestrator.build.recipe import Recipe
 from orchestrator.build.toolchain import Caches
-from orchestrator.model.component import Component, Source, Toolchain
+from orchestrator.model.component import Component, Toolchain
 from orchestrator.model.errors import BuildError
 
 BUILD_SECONDS = 3600.0
-DOWNLOAD_SECONDS = 900.0
 HOME = "/nonexistent"
 """A build has no settings of a user."""
 
@@ -43,8 +41,6 @@ class Order:
 
 def make(order: Order, builder: Builder, caches: Caches, say: Say) -> Recipe:
     """Raises BuildError, and what a builder raises."""
-    if order.component.source is Source.DEBIAN:
-        return _debian(order, builder, say)
     if order.component.go is None:
         raise BuildError(f"{order.component.name} is not built: its source is {order.component.source}.")
     with _sources(order) as folder:
@@ -88,59 +84,6 @@ def _commands(order: Order, builder: Builder, folder: Path) -> list[str]:
         for file in ("go.mod", "go.sum"):
             builder.put(folder / file, f"{source}/{file}")
     return [recipe.folders_command(order.component, out), *recipe.go_commands(order.component, out)]
-
-
-def _debian(order: Order, builder: Builder, say: Say) -> Recipe:
-    component = order.component
-    out = f"{builder.work}/{component.name}.out"
-    commands = recipe.debian_commands(component.debian, builder.architecture, builder.release, out)
-    environment = {"PATH": recipe.PATH, "LC_ALL": "C.UTF-8", "HOME": HOME}
-    try:
-        # What one has is asked first: another component of the same build may have fetched the lists already.
-        builder.run("\n".join(commands), environment, say, DOWNLOAD_SECONDS)
-    except BuildError:
-        say("fetching Debian's package lists")
-        builder.run("apt-get update -q", environment, say, DOWNLOAD_SECONDS)
-        try:
-            builder.run(
-                "\n".join([f"rm -rf {shlex.quote(out)}", *commands]), environment, say, DOWNLOAD_SECONDS
-            )
-        except BuildError as error:
-            raise _explained(error, component, builder) from error
-    builder.get(out, order.out)
-    return Recipe(
-        tuple(_neutral(line, builder) for line in commands),
-        {"builder": builder.name, "release": builder.release},
-    )
-
-
-def _explained(error: BuildError, component: Component, builder: Builder) -> BuildError:
-    """Where the mirror has moved on, what it has now."""
-    offered = []
-    for package in component.debian:
-        said = builder.ask(f"apt-cache madison {shlex.quote(package.name)}")
-        versions = sorted(set(re.findall(r"\|\s*(\S+)\s*\|", said)))
-        if package.version not in versions:
-            offered.append(
-                f"{package.name} {package.version} is not there any more (there is {', '.join(versions) or 'none'})"
-            )
-    if not offered:
-        return error
-    return BuildError(
-        f"Debian's mirror: {'; '.join(offered)}.", f"Lock another: labctl build --pin {component.name}@latest"
-    )
-
-
-def debian_pin(package: str, version: str, builder: Builder, say: Say) -> tuple[str, str]:
-    """Version and sha256 of a package as the builder's Debian has it; ``version`` may be ``latest``. Raises BuildError."""
-    environment = {"PATH": recipe.PATH, "LC_ALL": "C.UTF-8", "HOME": HOME}
-    builder.run("apt-get update -q", environment, say, DOWNLOAD_SECONDS)
-    name = package if version == "latest" else f"{package}={version}"
-    said = builder.ask(f"apt-cache show --no-all-versions {shlex.quote(name)}")
-    fields = dict(re.findall(r"^(Version|SHA256): (\S+)$", said, re.MULTILINE))
-    if set(fields) != {"Version", "SHA256"}:
-        raise BuildError(f"Debian {builder.release} has no {package} {version}.")
-    return fields["Version"], fields["SHA256"]
 
 
 @contextmanager

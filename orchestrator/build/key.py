@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from orchestrator.build.recipe import FLAGS
 from orchestrator.files import sha256_of
+from orchestrator.model.artifact import Target
 from orchestrator.model.component import Component, Source, Toolchain
 from orchestrator.model.errors import BuildError
 
@@ -19,18 +20,11 @@ RECIPE = 1
 DIGITS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a builder is, as far as bits depend on it: `uname -m`, and Debian's release where C is compiled."""
-
-    architecture: str
-    release: str
-
-
 def inputs_of(
     component: Component, toolchain: Toolchain, target: Target, snapshot: Path | None
 ) -> dict[str, Any]:
-    """As JSON goes. ``snapshot``: a checkout's tar. Raises BuildError: a file of the lock cannot be read."""
+    """Return what decides the bits, as JSON. ``target`` is the builder's own release and architecture: its release counts where C is
+    compiled. ``snapshot``: a checkout's tar. Raises BuildError: a file of the lock cannot be read."""
     common = {"recipe": RECIPE, "source": component.source.value, "architecture": target.architecture}
     if component.source is Source.DEBIAN:
         return {**common, "packages": [asdict(package) for package in component.debian]}

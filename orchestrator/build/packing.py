@@ -52,7 +52,8 @@ def pack(artifacts: Path, project: Path) -> int:
 
 def _entries(told: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Everything that has a ``path`` and its ``sha256``."""
-    yield from told.get("components", {}).items()
+    for target in told.get("targets", {}).values():
+        yield from target.get("components", {}).items()
     yield from ((f"image-{name}", entry) for name, entry in told.get("images", {}).items())
     if "image_set" in told:
         yield "images", told["image_set"]

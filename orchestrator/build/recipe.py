@@ -11,7 +11,6 @@ from typing import Any
 
 from orchestrator.build.builder import GoPlaces
 from orchestrator.model.component import Component, CTarget, DebianPackage, GoBuild, GoTarget
-from orchestrator.model.errors import BuildError
 
 FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false")
 """Without paths of the builder and without the state of a work tree: the same input gives the same bits."""
@@ -105,39 +104,6 @@ def folders_command(component: Component, out: str) -> str:
     ]
     folders = sorted({f"{out}/{output}".rsplit("/", 1)[0] for output in outputs})
     return _line(["mkdir", "-p", *folders])
-
-
-def debian_commands(packages: Sequence[DebianPackage], machine: str, release: str, out: str) -> list[str]:
-    """Fetch each locked .deb, and hold it to its hash. Raises BuildError: the builder is another Debian, or no hash is known."""
-    architecture = DEBIAN_NAMES.get(machine, machine)
-    commands = [_line(["mkdir", "-p", out])]
-    for package in packages:
-        if package.release != release:
-            raise BuildError(
-                f"{package.name} {package.version} is a package of Debian {package.release}, and the builder is {release}.",
-                "Leave --local out: a lab host of the right release is then the builder.",
-            )
-        sha256 = package.sha256.get(architecture)
-        if sha256 is None:
-            raise BuildError(
-                f"{package.name} {package.version} has no sha256 for {architecture} in its component.yaml."
-            )
-        file, name = shlex.quote(f"{out}/{deb_name(package, architecture)}"), shlex.quote(package.name)
-        fetch = [
-            "apt-get",
-            "download",
-            "-q",
-            "-o",
-            "APT::Sandbox::User=root",
-            f"{package.name}={package.version}",
-        ]
-        commands += [
-            f"cd {shlex.quote(out)} && {_line(fetch)}",
-            # apt spells an epoch with %3a in the name. A file that has the name already is refused by mv.
-            f'for deb in {name}_*.deb; do [ "$deb" -ef {file} ] || mv "$deb" {file}; done',
-            f"echo {sha256}'  '{file} | sha256sum --check --quiet -",
-        ]
-    return commands
 
 
 def deb_name(package: DebianPackage, architecture: str) -> str:

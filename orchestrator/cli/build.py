@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,11 @@ import click
 
 from orchestrator.cli.examples import examples
 from orchestrator.cli.options import become_options, json_option
+from orchestrator.model.artifact import RELEASES
 from orchestrator.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from orchestrator.model.artifact import Target
     from orchestrator.pipeline.build import Asked, Built
 
 STATE = Path(".labctl")
@@ -28,6 +31,7 @@ _PATH = click.Path(path_type=Path)
         "labctl build runc containerd",
         "labctl build --verify runc runsc          # the same bits again?",
         "labctl build --source debian              # Debian's packages: the fast path",
+        "labctl build --release bookworm --release trixie    # for Debian 12 and 13",
         "labctl build --pin runc@1.5.1             # lock another version",
         "labctl build --pin images@latest          # what the images are made of",
     )
@@ -50,6 +54,13 @@ _PATH = click.Path(path_type=Path)
 @click.option("--local", is_flag=True, help="Build on this machine, not on a disposable lab host.")
 @click.option("-i", "--inventory", type=_PATH, help="Build on a host of its group `builders`, if it has one.")
 @click.option("--components", "folders", type=_PATH, multiple=True, help="A further folder of components.")
+@click.option(
+    "--release",
+    "releases",
+    type=click.Choice(list(RELEASES)),
+    multiple=True,
+    help="Build for hosts of this Debian release (several times: for each). Default: as the last time, else trixie.",
+)
 @become_options
 @json_option
 def build(
@@ -91,9 +102,10 @@ def build(
 
 def asked_for(
     names: Sequence[str] = (), source: str | None = None, local: bool = False, inventory: Path | None = None,
-    folders: Sequence[Path] = (),
+    folders: Sequence[Path] = (), releases: Sequence[str] = (), targets: Sequence[Target] = (),
 ) -> Asked:  # fmt: skip
     """From options to what the pipeline is asked for. Raises UsageError: a folder is not there."""
+    from orchestrator.model.artifact import Target
     from orchestrator.model.component import Source
     from orchestrator.pipeline.build import Asked, component_folders
     from orchestrator.pipeline.builders import has_builders
@@ -106,6 +118,7 @@ def asked_for(
         names=tuple(names),
         folders=(*folders, *component_folders()),
         source=Source(source) if source else None,
+        targets=tuple(targets) or tuple(Target(platform.machine(), release) for release in releases),
         choice="local" if local else "group" if group else "lab",
         inventory=inventory,
         state=STATE,

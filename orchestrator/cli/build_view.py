@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.model.artifact import RELEASES
+
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from orchestrator.model.artifact import MissingComponent, Target
     from orchestrator.pipeline.build import Built
 
 QUIET_SECONDS = 10.0
@@ -49,9 +52,16 @@ class BuildView:
         how = "cached" if built.seconds is None else f"built in {built.seconds:.1f} s"
         name = click.style(f"{artifact.component:<12}", bold=True)
         click.echo(
-            f"{name} {artifact.version[:34]:<34} {artifact.source:<9} {artifact.key}  {built.size / 2**20:6.1f} MiB  {how}",
+            f"{name} {artifact.version[:34]:<34} {artifact.source:<9} {artifact.key}  {built.size / 2**20:6.1f} MiB  {how}"
+            f"{' for ' if built.releases else ''}{', '.join(built.releases)}",
             err=self._err,
         )
+
+    def missing(self, missing: MissingComponent, target: Target) -> None:
+        """Say which hosts go without a component, and why."""
+        label = click.style(f"{missing.component:<12}", bold=True)
+        hosts = f"Debian {RELEASES[target.release]} ({target.architecture})"
+        click.echo(f"{label} {click.style('not for', fg='yellow')} {hosts}: {missing.reason}", err=self._err)
 
 
 @contextmanager

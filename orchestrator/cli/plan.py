@@ -82,6 +82,8 @@ def _print_group(group: Sequence[HostPlan]) -> None:
     click.echo(click.style(names if len(group) == 1 else f"{names} ({len(group)} hosts, alike)", bold=True))
     for entry in one.foreseen:
         _print_task(entry)
+    for message in one.messages:
+        click.echo(f"  {click.style('!', fg='yellow')} {message}")
     if one.error:
         click.echo(f"  {click.style('!', fg='red')} the prediction ends here: {one.error}")
         if one.hint:

@@ -14,6 +14,7 @@ from orchestrator.cli.options import become_options, forks_option, inventory_opt
 from orchestrator.cli.playbook_options import playbook_options
 
 if TYPE_CHECKING:
+    from orchestrator.model.artifact import Target
     from orchestrator.pipeline.build import Asked
 
 STATE = Path(".labctl")
@@ -70,10 +71,10 @@ def provision(
 
     source, folders = options.pop("source"), options.pop("components")
 
-    def asked() -> Asked:
+    def asked(targets: tuple[Target, ...]) -> Asked:
         from orchestrator.cli.build import asked_for
 
-        return asked_for(source=source, inventory=inventory, folders=folders)
+        return asked_for(source=source, inventory=inventory, folders=folders, targets=targets)
 
     request = Request(
         inventory,

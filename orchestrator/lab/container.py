@@ -151,8 +151,10 @@ class ContainerProvider:
             site.progress(site.lab.name, f"bridge {network.bridge}, {network.gateway}, masqueraded by nft")
         if warning := self.network.blocked(network):
             site.progress(site.lab.name, warning)
-        if any(not self._made(site, host.name) for host in site.lab.hosts):
-            self._image(site)
+        for release in dict.fromkeys(
+            host.release for host in site.lab.hosts if not self._made(site, host.name)
+        ):
+            self._image(site, release)
 
     def close(self, site: Site, *, last: bool) -> None:
         state = site.state.read()
@@ -168,9 +170,9 @@ class ContainerProvider:
             self._refuse_change(site, host, known)
             self.network.attach(place.namespace, host, site.lab)
             return False
-        fresh = HostState(str(host.address), host.port, site.lab.release)
+        fresh = HostState(str(host.address), host.port, host.release)
         site.state.update(lambda state: with_host(state, host.name, fresh))
-        image = self._image(site)
+        image = self._image(site, host.release)
         remove_tree(place.partial, self.system)
         remove_tree(place.root, self.system)
         place.folder.mkdir(parents=True, exist_ok=True)
@@ -260,7 +262,7 @@ class ContainerProvider:
             remove_tree(folder / place.machine, self.system)
 
     def _refuse_change(self, site: Site, host: LabHost, known: HostState) -> None:
-        if (known.address, known.port, known.release) != (str(host.address), host.port, site.lab.release):
+        if (known.address, known.port, known.release) != (str(host.address), host.port, host.release):
             raise LabError(
                 f"{host.name} is there as {known.release} at {known.address}, and {site.lab.inventory} describes it differently.",
                 f"Run `labctl lab down {site.lab.inventory}` first.",
@@ -272,17 +274,17 @@ class ContainerProvider:
         known = state.hosts.get(name) if state else None
         return known if known and known.made and place_of(site, name).root.is_dir() else None
 
-    def _image(self, site: Site) -> Path:
-        recipe = Recipe.of(site.lab.release, site.lab.packages)
+    def _image(self, site: Site, release: str) -> Path:
+        recipe = Recipe.of(release, site.lab.packages)
         cache = RootfsCache(self.cache, self.system)
         if not cache.find(recipe):
-            what = f"making the root file system of Debian {site.lab.release} (once; about half a minute)"
+            what = f"making the root file system of Debian {release} (once; about half a minute)"
             site.progress(site.lab.name, what)
         return cache.ensure(recipe, sources.mirror_for(site.lab.mirror), sources.apt_options(self.system))
 
     def _furniture(self, site: Site, host: LabHost) -> guest.Furniture:
         return guest.Furniture(
-            apt_sources=sources.mirror_for(site.lab.mirror).lines(site.lab.release),
+            apt_sources=sources.mirror_for(site.lab.mirror).lines(host.release),
             apt_options=sources.for_guest(sources.apt_options(self.system), network_of(site.lab).gateway),
             nameservers=sources.nameservers(),
             authorized_key=public_key(host.key_file, self.system),

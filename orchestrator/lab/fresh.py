@@ -11,6 +11,7 @@ from textwrap import indent
 
 from orchestrator.lab.system import System, json_of
 from orchestrator.lab.vm import port_is_free
+from orchestrator.model.artifact import LAB_RELEASE
 from orchestrator.model.errors import LabError, UsageError
 
 TEMPLATE = """\
@@ -25,7 +26,7 @@ all:
     labctl_machine: this-machine
     labctl_lab:
       provider: {provider}
-      release: trixie
+      release: {release}
 {settings}  hosts:
 {hosts}"""
 FIRST_PORT = 10231
@@ -78,7 +79,9 @@ def free_ports(count: int, described: set[int], first: int = FIRST_PORT) -> int:
     raise LabError("No ports are free on this machine's loopback.", "Write ansible_port by hand.")
 
 
-def inventory_text(path: Path, hosts: int, provider: str, number: int, keys: str | None = None) -> str:
+def inventory_text(
+    path: Path, hosts: int, provider: str, number: int, keys: str | None = None, release: str = LAB_RELEASE
+) -> str:
     """The inventory for ``path``; ``keys`` is the folder of its keys, relative to the inventory's.
 
     ``number`` is that of the subnet (container), or the first port (vm).
@@ -102,6 +105,7 @@ def inventory_text(path: Path, hosts: int, provider: str, number: int, keys: str
         name=path,
         keys=keys or f"../.labctl/lab/{path.stem}",
         provider=provider,
+        release=release,
         settings=indent(settings, "      "),
         hosts="".join(
             f"    {path.stem}-{index}:\n      {each}\n" for index, each in enumerate(where, start=1)

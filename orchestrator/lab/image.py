@@ -42,7 +42,7 @@ def write_image(lab: LabSpec, output: Path | None, system: System, progress: Pro
             "A .qcow2 image takes qemu-img, which this machine lacks.",
             "Install: apt-get install qemu-utils; or name a .raw file with --output.",
         )
-    base = provider.base_disk(lab, progress)
+    base = provider.base_disk(lab, lab.release, progress)
     files = {
         "disk": path,
         "kernel": path.with_suffix(".kernel"),

@@ -137,18 +137,20 @@ class VmProvider:
         for host in site.lab.hosts:
             if not self._running(site, host.name):
                 _refuse_taken_port(host, site.lab)
-        if any(self._made(site, host.name) is None for host in site.lab.hosts):
-            self.base_disk(site.lab, site.progress)
+        for release in dict.fromkeys(
+            host.release for host in site.lab.hosts if self._made(site, host.name) is None
+        ):
+            self.base_disk(site.lab, release, site.progress)
 
     def close(self, site: Site, *, last: bool) -> None:
         """Nothing: virtual machines share only the cached disk."""
 
-    def base_disk(self, lab: LabSpec, progress: Progress) -> BaseDisk:
-        """The disk that every host of the lab begins with."""
-        recipe = disk_recipe(lab.release, self.architecture, lab.packages)
+    def base_disk(self, lab: LabSpec, release: str, progress: Progress) -> BaseDisk:
+        """The disk that every host of the lab with that Debian release begins with."""
+        recipe = disk_recipe(release, self.architecture, lab.packages)
         cache = DiskCache(self.cache, self.system, self.root_user)
         if not cache.find(recipe):
-            progress(lab.name, f"making the disk of Debian {lab.release} (once; about a minute)")
+            progress(lab.name, f"making the disk of Debian {release} (once; about a minute)")
         return cache.ensure(recipe, sources.mirror_for(lab.mirror), sources.apt_options(self.system))
 
     @property
@@ -173,9 +175,9 @@ class VmProvider:
         if known := self._made(site, host.name):
             _refuse_change(site, host, known)
             return False
-        fresh = HostState(str(host.address), host.port, site.lab.release)
+        fresh = HostState(str(host.address), host.port, host.release)
         site.state.update(lambda state: with_host(state, host.name, fresh))
-        base = self.base_disk(site.lab, site.progress)
+        base = self.base_disk(site.lab, host.release, site.progress)
         self._kill(site, host.name)
         remove_tree(place.folder, self.system)
         place.folder.mkdir(mode=0o700, parents=True)
@@ -270,7 +272,7 @@ class VmProvider:
     def _personalise(self, site: Site, host: LabHost, place: Place) -> str:
         """Give the new disk its name, keys, sources; return its public host key."""
         furniture = Furniture(
-            apt_sources=sources.mirror_for(site.lab.mirror).lines(site.lab.release),
+            apt_sources=sources.mirror_for(site.lab.mirror).lines(host.release),
             apt_options=sources.for_guest(sources.apt_options(self.system), IPv4Address(qemu.GATEWAY)),
             nameservers="",
             authorized_key=public_key(host.key_file, self.system),
@@ -322,7 +324,7 @@ class VmProvider:
 
 
 def _refuse_change(site: Site, host: LabHost, known: HostState) -> None:
-    if (known.address, known.port, known.release) != (str(host.address), host.port, site.lab.release):
+    if (known.address, known.port, known.release) != (str(host.address), host.port, host.release):
         raise LabError(
             f"{host.name} is there as {known.release} at {known.address}:{known.port}, and {site.lab.inventory} describes it "
             "differently.",

@@ -10,7 +10,8 @@ Keys of component.yaml:
     go         module, cgo, tags, ldflags ({version} is filled in), build and test {OUTPUT: PACKAGE}, c {OUTPUT: {sources, flags}}
     checkout   a git work tree, relative to the folder (source: checkout; packages are then ./PATHS)
     prebuilt   {OUTPUT: {path, sha256}} and version (source: prebuilt)
-    debian     release, packages {NAME: {version, sha256: {amd64: ...}}}, programs {NAME: PATH}; beside another source it is the fast path
+    debian     programs {NAME: PATH}, and for one release: release, packages {NAME: {version, sha256: {amd64: ...}}};
+               for several: releases {RELEASE: {packages}, RELEASE: {unavailable: WHY}}; beside another source it is the fast path
     needs      Debian packages that a build takes
     handler    {name, program, kind}: an OCI runtime as the CRI runtimes know it
     optional   only built when it is named;  only_with   left out where that component is
@@ -77,9 +78,18 @@ class _Package(_Strict):
     sha256: dict[str, _Sha256]
 
 
+_Packages = Annotated[dict[_Name, _Package], Field(min_length=1)]
+
+
+class _Release(_Strict):
+    packages: _Packages | None = None
+    unavailable: _Text | None = None
+
+
 class _Debian(_Strict):
-    release: _Text
-    packages: Annotated[dict[_Name, _Package], Field(min_length=1)]
+    release: _Text | None = None
+    packages: _Packages | None = None
+    releases: Annotated[dict[str, _Release], Field(min_length=1)] | None = None
     programs: Annotated[dict[str, _Text], Field(min_length=1)]
 
 
@@ -242,15 +252,42 @@ def _prebuilt(document: Document, file: _File, folder: Path) -> dict[str, Any]:
 
 def _debian(document: Document, file: _File, folder: Path) -> dict[str, Any]:
     assert file.debian is not None
+    releases = _releases(document, file.debian)
     packages = tuple(
-        DebianPackage(name, package.version, file.debian.release, package.sha256)
-        for name, package in file.debian.packages.items()
+        DebianPackage(name, package.version, release, package.sha256)
+        for release, entry in releases.items()
+        for name, package in (entry.packages or {}).items()
     )
+    if not packages:
+        raise document.error(("debian", "releases"), "no release has packages.")
     programs: Mapping[str, str] = file.debian.programs
     handler = file.handler
     if handler and Path(handler.program).name not in programs:
         raise document.error(("debian", "programs"), f"does not say where {Path(handler.program).name} is.")
-    return {"debian": packages, "version": packages[0].version, "programs": programs}
+    return {
+        "debian": packages,
+        "version": packages[0].version,
+        "programs": programs,
+        "unavailable": {name: entry.unavailable for name, entry in releases.items() if entry.unavailable},
+    }
+
+
+def _releases(document: Document, debian: _Debian) -> Mapping[str, _Release]:
+    """Return what ``debian`` says of each release: one release (``release`` and ``packages``), or several (``releases``)."""
+    if debian.releases is None:
+        if debian.release is None or debian.packages is None:
+            raise document.error(("debian",), "needs `releases`, or else `release` and `packages`.")
+        return {debian.release: _Release(packages=debian.packages)}
+    if debian.release is not None or debian.packages is not None:
+        raise document.error(
+            ("debian", "releases"), "stands instead of `release` and `packages`.", at_key=True
+        )
+    for name, entry in debian.releases.items():
+        if (entry.packages is None) == (entry.unavailable is None):
+            raise document.error(
+                ("debian", "releases", name), "needs either `packages`, or `unavailable` with the reason."
+            )
+    return debian.releases
 
 
 _PARTS = {

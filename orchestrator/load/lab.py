@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.load.inventory import endpoint_of
+from orchestrator.model.artifact import LAB_RELEASE
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.lab import LabHost, LabNetwork, LabSpec, MachineSize
 
 VARIABLE = "labctl_lab"
+RELEASE_VARIABLE = "labctl_lab_release"
+"""Of a host that has another Debian release than the rest of its lab."""
+A_RELEASE = "a Debian release's code name, such as trixie"
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,26}[a-z0-9])?")
 _BRIDGE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
 _RELEASE = re.compile(r"[a-z]+")
@@ -59,9 +63,7 @@ def lab_spec(inventory: Inventory) -> LabSpec:
         provider=provider,
         network=network,
         size=reader.size(),
-        release=reader.matching(
-            "release", _RELEASE, "a Debian release's code name, such as trixie", "trixie"
-        ),
+        release=_lab_release(reader),
         mirror=reader.text("mirror"),
         packages=reader.packages(),
     )
@@ -142,7 +144,25 @@ def _host(inventory: Inventory, host: Host, reader: _Reader) -> LabHost:
         )
     if endpoint.user not in (None, "root"):
         raise reader.error(None, "a lab host's user is root.", variable="ansible_user")
-    return LabHost(host.name, address, endpoint.port or 22, "root", endpoint.key_file, endpoint.known_hosts)
+    release = _release(inventory, host)
+    port = endpoint.port or 22
+    return LabHost(host.name, address, port, "root", endpoint.key_file, endpoint.known_hosts, release)
+
+
+def _release(inventory: Inventory, host: Host) -> str:
+    """The host's own release, else the lab's."""
+    value = host.vars.get(RELEASE_VARIABLE)
+    if value is None:
+        return _lab_release(_Reader(inventory, host, host.vars[VARIABLE]))
+    if isinstance(value, str) and _RELEASE.fullmatch(value):
+        return value
+    raise _Reader(inventory, host, None).error(
+        None, f"{value!r} is not {A_RELEASE}.", variable=RELEASE_VARIABLE
+    )
+
+
+def _lab_release(reader: _Reader) -> str:
+    return reader.matching("release", _RELEASE, A_RELEASE, LAB_RELEASE)
 
 
 @dataclass(frozen=True, slots=True)

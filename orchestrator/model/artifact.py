@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,30 @@ class ImageSet:
     sha256: str
 
 
+RELEASES: Mapping[str, str] = {"bookworm": "12", "trixie": "13"}
+"""The Debian releases that labctl provisions, the oldest first, by code name, with their numbers."""
+LAB_RELEASE = "trixie"
+"""The release of lab hosts, and of a build for which no host says another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The hosts that an artifact is for: ``architecture`` as `uname -m` prints it, ``release`` a code name of Debian."""
+
+    architecture: str
+    release: str
+
+    @property
+    def name(self) -> str:
+        """Return the key in the vars file, as ``trixie-x86_64``."""
+        return f"{self.release}-{self.architecture}"
+
+
+def oldest(releases: Collection[str]) -> str:
+    """Return the oldest of ``releases``, which are keys of RELEASES: programs that it builds run on all newer ones."""
+    return min(releases, key=list(RELEASES).index)
+
+
 ARTIFACTS = "artifacts.yaml"
 """In the state folder: the vars file that a build leaves, which playbooks take by vars_files."""
 PREFIX = "/opt/labctl"
@@ -59,3 +83,21 @@ class Artifact:
     programs: Mapping[str, str]
     packages: tuple[str, ...] = ()
     handler: Handler | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingComponent:
+    """A component that the hosts of a target cannot have. ``reason`` is a sentence, ``handler`` its OCI handler's name, if it is one."""
+
+    component: str
+    reason: str
+    handler: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetArtifacts:
+    """All that the hosts of one target get, and what they cannot have."""
+
+    target: Target
+    artifacts: tuple[Artifact, ...]
+    missing: tuple[MissingComponent, ...] = ()

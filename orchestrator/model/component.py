@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -93,6 +93,7 @@ class Component:
     ``folder`` holds component.yaml, go.mod, go.sum. ``version`` is the module's (without v), the checkout's description, Debian's,
     or what the file says. ``needs`` are Debian packages that a build needs. ``programs`` maps names to absolute paths on a host,
     where Debian's packages put them; other sources have theirs in the artifact's ``bin/``. ``optional``: only built when named.
+    ``debian`` holds the packages of every release, ``unavailable`` says of a release why it has no package that can be used.
     """
 
     name: str
@@ -108,6 +109,19 @@ class Component:
     programs: Mapping[str, str] = field(default_factory=dict)
     handler: Handler | None = None
     optional: bool = False
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+
+    def for_release(self, release: str) -> Component | str:
+        """Return the component with the packages of ``release`` alone, or a sentence that says why that release has none.
+
+        A component that is not of Debian's packages is the same for every release.
+        """
+        if self.source is not Source.DEBIAN:
+            return self
+        packages = tuple(package for package in self.debian if package.release == release)
+        if packages:
+            return replace(self, debian=packages, version=packages[0].version)
+        return self.unavailable.get(release) or f"No package of {self.name} is locked for Debian {release}."
 
 
 @dataclass(frozen=True, slots=True)

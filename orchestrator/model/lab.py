@@ -9,10 +9,15 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from orchestrator.model.artifact import LAB_RELEASE
+
 
 @dataclass(frozen=True, slots=True)
 class LabHost:
-    """A host to be made. ``key_file`` is the lab's private key; ``known_hosts`` gets the host's own public key."""
+    """A host to be made. ``key_file`` is the lab's private key; ``known_hosts`` gets the host's own public key.
+
+    ``release``: its Debian release's code name.
+    """
 
     name: str
     address: IPv4Address
@@ -20,6 +25,7 @@ class LabHost:
     user: str
     key_file: Path
     known_hosts: Path
+    release: str = LAB_RELEASE
 
     @property
     def where(self) -> str:
@@ -58,8 +64,9 @@ class MachineSize:
 class LabSpec:
     """What `labctl_lab` says, with its hosts. ``name`` is in every bridge, table, folder and cgroup that is made.
 
-    ``network`` None: the hosts share none, and answer on this machine's loopback, at a port each. ``mirror`` None: the
-    one that this machine's apt uses. ``binds``: folders of this machine, and where container hosts see them.
+    ``release`` is that of hosts that name no other. ``network`` None: the hosts share none, and answer on this machine's loopback, at
+    a port each. ``mirror`` None: the one that this machine's apt uses. ``binds``: folders of this machine,
+    and where container hosts see them.
     """
 
     name: str
@@ -68,7 +75,7 @@ class LabSpec:
     provider: str
     network: LabNetwork | None = None
     size: MachineSize = MachineSize()
-    release: str = "trixie"
+    release: str = LAB_RELEASE
     mirror: str | None = None
     packages: tuple[str, ...] = ()
     binds: tuple[tuple[Path, str], ...] = ()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A build, from the components that are wanted to the vars file that roles install from. Read top to bottom.
 
-plan_build   components + lock + what the builder is -> what each artifact's key is, and whether the store has it
-build        make what is lacking, on one builder that is only started for that; write the vars file
+plan_build   components + lock + targets + what the builder is -> the artifacts that are needed, by key (pipeline/build_plan.py)
+build        make what the store lacks, on one builder an architecture that is only started for that; write the vars file
 verify       make it again with an empty build cache, and compare every file's sha256
 pin          lock another version
 """
@@ -15,19 +15,19 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.build import modules, snapshot, toolchain
-from orchestrator.build.artifacts import read_artifacts, write_artifacts
+from orchestrator.build.artifacts import entries_of, read_artifacts, targets_built, write_artifacts
 from orchestrator.build.builder import Builder
-from orchestrator.build.execute import Order, debian_pin, make
-from orchestrator.build.key import Target, inputs_of, key_of
+from orchestrator.build.debian import Apt, download_locked, locked_package, run_tool
+from orchestrator.build.execute import Order, make
 from orchestrator.build.recipe import DEBIAN_NAMES
 from orchestrator.build.store import Spoilt, Store
 from orchestrator.build.toolchain import Caches
@@ -35,20 +35,33 @@ from orchestrator.files import cache_folder, sha256_of, write_text
 from orchestrator.lab.files import locked
 from orchestrator.lab.system import System
 from orchestrator.load.component import FILE, choose, load_components, load_toolchain
-from orchestrator.model.artifact import ARTIFACTS, Artifact
+from orchestrator.load.yaml_edit import replace_values
+from orchestrator.model.artifact import (
+    ARTIFACTS,
+    LAB_RELEASE,
+    Artifact,
+    MissingComponent,
+    Target,
+    TargetArtifacts,
+    oldest,
+)
 from orchestrator.model.component import Component, Source, Toolchain
 from orchestrator.model.errors import BuildError, LabError, UsageError
-from orchestrator.pipeline.builders import Choice, builder_for
-from orchestrator.pipeline.images import images, pin_images
+from orchestrator.pipeline.build_plan import (
+    BuildPlan,
+    PlannedArtifact,
+    nothing_to_build_on,
+    plan_build,
+    releases_by_architecture,
+)
+from orchestrator.pipeline.builders import Choice, NoBuilder, builder_for
+from orchestrator.pipeline.images import images, package_sources, pin_images
 from orchestrator.shipped import shipped
 
 LOCK_SECONDS = 7200.0
 WAITING = "waiting: another labctl of yours is building"
 IMAGES = "images"
 """What the container images are called among components."""
-LAB_RELEASE = "trixie"
-"""Debian's release of the disposable builder."""
-_CHEAP_FIRST = (Source.PREBUILT, Source.DEBIAN, Source.CHECKOUT, Source.MODULE)
 
 
 def component_folders() -> tuple[Path, ...]:
@@ -61,38 +74,37 @@ class View(Protocol):
 
     def say(self, name: str, text: str) -> None: ...
     def built(self, built: Built) -> None: ...
+    def missing(self, missing: MissingComponent, target: Target) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A component that is there. ``seconds`` None: the store had it. ``size`` in bytes."""
+    """A component that is there. ``seconds`` None: the store had it. ``size`` in bytes.
+
+    ``releases``: those that it is for, where other releases of this build have another artifact.
+    """
 
     artifact: Artifact
     size: int
     seconds: float | None = None
+    releases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What `labctl build` was asked for. ``source`` None: what each component.yaml says. ``state`` is labctl's own folder."""
+    """What `labctl build` was asked for. ``source`` None: what each component.yaml says. ``state`` is labctl's own folder.
+
+    ``targets``: the hosts that are built for; without any, those of the last build, or else this machine's kind of lab host.
+    """
 
     names: tuple[str, ...] = ()
     folders: tuple[Path, ...] = field(default_factory=component_folders)
     source: Source | None = None
+    targets: tuple[Target, ...] = ()
     choice: Choice = "lab"
     inventory: Path | None = None
     state: Path = Path(".labctl")
     cache: Path = field(default_factory=cache_folder)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A component with the key of its artifact, and what that was computed from."""
-
-    component: Component
-    key: str
-    inputs: dict[str, Any]
-    snapshot: Path | None
 
 
 def build(asked: Asked, view: View) -> tuple[Built, ...]:
@@ -101,56 +113,90 @@ def build(asked: Asked, view: View) -> tuple[Built, ...]:
     Raises ConfigError, UsageError, BuildError, LabError, UnreachableError; what was made before stays in the store.
     """
     pinned = _toolchain(asked)
-    with (
-        _one_at_a_time(view),
-        tempfile.TemporaryDirectory(prefix="labctl-build-") as work,
-        _Workshop(asked, view) as shop,
-    ):
-        components = load_components(asked.folders, asked.source)
-        store = Store(asked.cache / "artifacts")
+    components = load_components(asked.folders, asked.source)
+    store = Store(asked.cache / "artifacts")
+    done: list[Built] = []
+    results: list[TargetArtifacts] = []
+    with _one_at_a_time(view), tempfile.TemporaryDirectory(prefix="labctl-build-") as work:
         store.sweep()
-        wanted = _plan(choose(components, asked.names), pinned, shop.target, Path(work))
-        done = [*_cached(wanted, store, view)]
-        have = {built.artifact.component for built in done}
-        lacking = [one for one in wanted if one.component.name not in have]
-        for one in lacking:
-            done.append(_make(one, pinned, shop, store, Path(work), view))
-            view.built(done[-1])
-        others = _others(asked, components, wanted, pinned, shop.target, store, Path(work))
-        in_order = sorted(
-            [*(built.artifact for built in done), *others], key=lambda artifact: artifact.component
+        for architecture, releases in releases_by_architecture(targets_of(asked)).items():
+            shop = _Workshop(asked, view, architecture, releases, Path(work))
+            with shop:
+                made, of_targets = _build_for(asked, components, pinned, shop, store, view)
+            done += made
+            results += of_targets
+        write_artifacts(
+            asked.state / ARTIFACTS, images(asked.cache, lambda text: view.say(IMAGES, text)), results
         )
-        made = images(asked.cache, lambda text: view.say(IMAGES, text))
-        write_artifacts(asked.state / ARTIFACTS, made, in_order)
     return tuple(done)
+
+
+def targets_of(asked: Asked) -> tuple[Target, ...]:
+    """Return what is built for: the targets asked for, those of the last build, or this machine's kind of lab host."""
+    return (
+        asked.targets or targets_built(asked.state / ARTIFACTS) or (Target(platform.machine(), LAB_RELEASE),)
+    )
+
+
+def _build_for(
+    asked: Asked,
+    components: Sequence[Component],
+    pinned: Toolchain,
+    shop: _Workshop,
+    store: Store,
+    view: View,
+) -> tuple[list[Built], list[TargetArtifacts]]:
+    """Make what the releases of one architecture lack; what each of them has then."""
+    chosen = choose(components, asked.names)
+    try:
+        plan = plan_build(chosen, pinned, shop.target(), shop.releases, shop.work)
+    except NoBuilder as error:
+        plan = nothing_to_build_on(chosen, shop.releases, error.message)
+    done = {_identity(planned): built for planned, built in _cached(plan, store, view)}
+    for planned in plan.artifacts:
+        if _identity(planned) not in done:
+            built = _with_releases(planned, _make(planned, pinned, shop, store, view), plan)
+            done[_identity(planned)] = built
+            view.built(built)
+    rest = _others(asked, components, pinned, shop, store)
+    of_targets = []
+    for release in shop.releases:
+        target = Target(shop.architecture, release)
+        missing = plan.missing.get(release, ())
+        for item in missing:
+            view.missing(item, target)
+        own = [done[_identity(planned)].artifact for planned in plan.artifacts if release in planned.releases]
+        whole = sorted([*own, *rest.get(release, ())], key=lambda artifact: artifact.component)
+        of_targets.append(TargetArtifacts(target, tuple(whole), missing))
+    return list(done.values()), of_targets
 
 
 def verify(asked: Asked, view: View) -> dict[str, list[str]]:
     """Each component made again from nothing; the files that came out otherwise, by component. Raises as `build`."""
-    first = {built.artifact.component: built.artifact for built in build(asked, view)}
+    first = {(built.artifact.component, built.artifact.key): built.artifact for built in build(asked, view)}
     pinned = _toolchain(asked)
+    components = choose(load_components(asked.folders, asked.source), asked.names)
     differing: dict[str, list[str]] = {}
-    with (
-        _one_at_a_time(view),
-        tempfile.TemporaryDirectory(prefix="labctl-verify-") as work,
-        _Workshop(asked, view) as shop,
-    ):
-        components = choose(load_components(asked.folders, asked.source), asked.names)
-        for one in _plan(components, pinned, shop.target, Path(work)):
-            name, out = one.component.name, Path(work) / f"{one.component.name}.again"
-            _files(one, pinned, shop, out, view, scratch=True)
-            again = {
-                str(path.relative_to(out)): sha256_of(path)
-                for path in sorted(out.rglob("*"))
-                if path.is_file()
-            }
-            shutil.rmtree(out)
-            known = first[name].files
-            differing[name] = sorted(file for file in {*known, *again} if known.get(file) != again.get(file))
-            view.say(
-                name,
-                f"{len(again)} files: {', '.join(differing[name]) + ' differ' if differing[name] else 'identical'}",
-            )
+    with _one_at_a_time(view), tempfile.TemporaryDirectory(prefix="labctl-verify-") as work:
+        for architecture, releases in releases_by_architecture(targets_of(asked)).items():
+            with _Workshop(asked, view, architecture, releases, Path(work)) as shop:
+                for planned in plan_build(components, pinned, shop.target(), releases, shop.work).artifacts:
+                    name = _name(planned, releases)
+                    known = first[planned.component.name, planned.key].files
+                    differing[name] = _made_again(planned, pinned, shop, view, known)
+    return differing
+
+
+def _made_again(
+    planned: PlannedArtifact, pinned: Toolchain, shop: _Workshop, view: View, known: Mapping[str, str]
+) -> list[str]:
+    name, out = planned.component.name, shop.work / f"{planned.component.name}.again"
+    _files(planned, pinned, shop, out, view, scratch=True)
+    again = {str(path.relative_to(out)): sha256_of(path) for path in sorted(out.rglob("*")) if path.is_file()}
+    shutil.rmtree(out)
+    differing = sorted(file for file in {*known, *again} if known.get(file) != again.get(file))
+    verdict = f"{', '.join(differing)} differ" if differing else "identical"
+    view.say(name, f"{len(again)} files: {verdict}")
     return differing
 
 
@@ -176,26 +222,32 @@ def pin(asked: Asked, name: str, version: str, view: View) -> str:
         raise UsageError(
             f"{name} is {component.source}: there is nothing to lock but what component.yaml says."
         )
-    with _one_at_a_time(view), _Workshop(asked, view) as shop:
-        return _pin_debian(component, version, shop.builder, view)
+    with tempfile.TemporaryDirectory(prefix="labctl-pin-") as work:
+        return _pin_debian(component, version, Path(work), lambda text: view.say(name, text))
 
 
-def _pin_debian(component: Component, version: str, builder: Builder, view: View) -> str:
-    path = component.folder / FILE
-    text = path.read_text(encoding="utf-8")
-    architecture = DEBIAN_NAMES.get(builder.architecture, builder.architecture)
-    for package in component.debian:
-        found, sha256 = debian_pin(
-            package.name, version, builder, lambda said: view.say(component.name, said)
-        )
-        text = text.replace(f"version: {package.version}", f"version: {found}")
-        text = (
-            re.sub(rf"({architecture}: )[0-9a-f]{{64}}", rf"\g<1>{sha256}", text)
-            if len(component.debian) == 1
-            else text.replace(package.sha256[architecture], sha256)
-        )
+def _pin_debian(component: Component, version: str, work: Path, say: Callable[[str], None]) -> str:
+    """Lock, for this machine's architecture, what each release has of the component's packages; gives the version of the newest."""
+    path, machine = component.folder / FILE, platform.machine()
+    architecture = DEBIAN_NAMES.get(machine, machine)
+    text, versions = path.read_text(encoding="utf-8"), []
+    one_release = re.search(r"(?m)^  releases:", text) is None
+    for release in dict.fromkeys(package.release for package in component.debian):
+        say(f"fetching the package lists of Debian {release}")
+        apt = Apt(work / release, run_tool, architecture)
+        apt.update(package_sources(release))
+        for package in (item for item in component.debian if item.release == release):
+            newest = locked_package(package.name, version, release, apt)
+            where = ("debian",) if one_release else ("debian", "releases", release)
+            place = (*where, "packages", package.name)
+            edits = {
+                (*place, "version"): newest.version,
+                (*place, "sha256", architecture): newest.sha256["here"],
+            }
+            text = replace_values(text, edits)
+            versions.append(newest.version)
     write_text(path, text)
-    return found
+    return versions[0]
 
 
 def _toolchain(asked: Asked) -> Toolchain:
@@ -204,61 +256,69 @@ def _toolchain(asked: Asked) -> Toolchain:
     )
 
 
-def _plan(
-    components: Sequence[Component], pinned: Toolchain, target: Callable[[], Target], work: Path
-) -> list[Wanted]:
-    """The cheap ones first."""
-    ordered = sorted(components, key=lambda one: (_CHEAP_FIRST.index(one.source), one.name))
-    return [_wanted(component, pinned, target(), work) for component in ordered]
+def _identity(planned: PlannedArtifact) -> tuple[str, str]:
+    return planned.component.name, planned.key
 
 
-def _wanted(component: Component, pinned: Toolchain, target: Target, work: Path) -> Wanted:
-    tar = None
-    if component.checkout is not None:
-        tar = work / f"{component.name}.tar"
-        snapshot.take(component.checkout, tar)
-    inputs = inputs_of(component, pinned, target, tar)
-    return Wanted(component, key_of(inputs), inputs, tar)
+def _name(planned: PlannedArtifact, releases: Sequence[str]) -> str:
+    """Return the component's name, and its release where other releases have another artifact."""
+    name = planned.component.name
+    return name if set(planned.releases) == set(releases) else f"{name} ({', '.join(planned.releases)})"
 
 
-def _cached(wanted: Sequence[Wanted], store: Store, view: View) -> Iterator[Built]:
+def _cached(plan: BuildPlan, store: Store, view: View) -> Iterator[tuple[PlannedArtifact, Built]]:
     """Those that the store has, each read to its end: what is spoilt is said, and made again."""
     with ThreadPoolExecutor(max_workers=4) as pool:
-        found = list(pool.map(lambda one: store.find(one.component, one.key), wanted))
-    for one, artifact in zip(wanted, found, strict=True):
+        found = list(pool.map(lambda planned: store.find(planned.component, planned.key), plan.artifacts))
+    for planned, artifact in zip(plan.artifacts, found, strict=True):
         if isinstance(artifact, Spoilt):
-            view.say(one.component.name, f"{artifact.what} It is made again.")
+            view.say(planned.component.name, f"{artifact.what} It is made again.")
         elif artifact is not None:
             built = Built(artifact, Path(artifact.path).stat().st_size)
+            built = _with_releases(planned, built, plan)
             view.built(built)
-            yield built
+            yield planned, built
 
 
-def _make(one: Wanted, pinned: Toolchain, shop: _Workshop, store: Store, work: Path, view: View) -> Built:
-    began, out = time.monotonic(), work / f"{one.component.name}.out"
-    facts = _files(one, pinned, shop, out, view)
+def _with_releases(planned: PlannedArtifact, built: Built, plan: BuildPlan) -> Built:
+    """Return ``built`` with its releases, where others of the plan have another artifact."""
+    return built if set(planned.releases) == plan.releases else replace(built, releases=planned.releases)
+
+
+def _make(planned: PlannedArtifact, pinned: Toolchain, shop: _Workshop, store: Store, view: View) -> Built:
+    began, out = time.monotonic(), shop.work / f"{planned.component.name}.out"
+    facts = _files(planned, pinned, shop, out, view)
     provenance = {
-        "inputs": one.inputs,
+        "inputs": planned.inputs,
         **facts,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - began, 1),
     }
-    artifact = store.put(one.component, one.key, shop.target().architecture, out, provenance)
+    artifact = store.put(planned.component, planned.key, shop.architecture, out, provenance)
     shutil.rmtree(out)
     return Built(artifact, Path(artifact.path).stat().st_size, time.monotonic() - began)
 
 
 def _files(
-    one: Wanted, pinned: Toolchain, shop: _Workshop, out: Path, view: View, scratch: bool = False
+    planned: PlannedArtifact,
+    pinned: Toolchain,
+    shop: _Workshop,
+    out: Path,
+    view: View,
+    scratch: bool = False,
 ) -> dict[str, Any]:
     """The component's files in ``out``; what provenance tells of how."""
-    component = one.component
+    component = planned.component
     out.mkdir()
     if component.source is Source.PREBUILT:
         _copy_prebuilt(component, out)
         return {"commands": []}
     view.say(component.name, f"{component.source} {component.version}")
-    order = Order(component, pinned, one.snapshot, scratch, out)
+    if component.source is Source.DEBIAN:
+        (release,) = planned.releases
+        commands = download_locked(component.debian, shop.apt(release), component.name, out)
+        return {"commands": list(commands), "builder": "the controller", "release": release}
+    order = Order(component, pinned, planned.snapshot, scratch, out)
     made = make(order, shop.builder, Caches.of_user(), lambda text: view.say(component.name, text))
     facts = {"commands": list(made.commands), **made.facts}
     return {**facts, **snapshot.commit_of(component.checkout)} if component.checkout else facts
@@ -278,26 +338,41 @@ def _copy_prebuilt(component: Component, out: Path) -> None:
 
 
 def _others(
-    asked: Asked, components: Sequence[Component], wanted: Sequence[Wanted], pinned: Toolchain, target: Callable[[], Target],
-    store: Store, work: Path,
-) -> list[Artifact]:  # fmt: skip
-    """Where only some were named: what the vars file has of the others, as far as it is still what the lock says."""
+    asked: Asked,
+    components: Sequence[Component],
+    pinned: Toolchain,
+    shop: _Workshop,
+    store: Store,
+) -> dict[str, list[Artifact]]:
+    """Where only some were named: what the vars file has of the others, by release, as far as it is still what the lock says."""
     if not asked.names:
-        return []
-    listed = read_artifacts(asked.state / ARTIFACTS).get("components") or {}
-    named = {one.component.name for one in wanted}
-    rest = [one for one in components if one.name in listed and one.name not in named]
-    found = [store.find(one, _wanted(one, pinned, target(), work).key) for one in rest]
-    return [artifact for artifact in found if isinstance(artifact, Artifact)]
+        return {}
+    found: dict[str, list[Artifact]] = {}
+    for release in shop.releases:
+        target = Target(shop.architecture, release)
+        listed = entries_of(read_artifacts(asked.state / ARTIFACTS), target).get("components") or {}
+        rest = [item for item in components if item.name in listed and item.name not in asked.names]
+        for planned in plan_build(rest, pinned, shop.target(), shop.releases, shop.work).artifacts:
+            artifact = store.find(planned.component, planned.key)
+            if release in planned.releases and isinstance(artifact, Artifact):
+                found.setdefault(release, []).append(artifact)
+    return found
 
 
 class _Workshop:
-    """The builder, started when it is first needed, and what it is as far as keys depend on it."""
+    """What builds for the releases of one architecture: the builder and Debian's packages, each begun when it is first needed.
 
-    def __init__(self, asked: Asked, view: View) -> None:
+    ``work`` is a folder on the controller for the time of the build.
+    """
+
+    def __init__(
+        self, asked: Asked, view: View, architecture: str, releases: tuple[str, ...], work: Path
+    ) -> None:
+        self.architecture, self.releases, self.work = architecture, releases, work
         self._asked, self._view = asked, view
         self._stack = ExitStack()
         self._builder: Builder | None = None
+        self._apts: dict[str, Apt] = {}
 
     def __enter__(self) -> _Workshop:
         return self
@@ -307,18 +382,33 @@ class _Workshop:
 
     @property
     def builder(self) -> Builder:
+        """Raises NoBuilder, and what `builder_for` raises."""
         if self._builder is None:
+            wanted = Target(self.architecture, oldest(self.releases))
             context = builder_for(
-                self._asked.choice, self._asked.inventory, lambda text: self._view.say("builder", text)
+                self._asked.choice,
+                self._asked.inventory,
+                lambda text: self._view.say("builder", text),
+                wanted,
             )
             self._builder = self._stack.enter_context(context)
         return self._builder
 
     def target(self) -> Target:
-        """A lab host is of this machine's kind, and of one release: for that it need not be up."""
-        if self._asked.choice == "lab":
-            return Target(platform.machine(), LAB_RELEASE)
+        """Return what the builder is. A lab host is of this machine's architecture: to know that, it need not be up."""
+        if self._asked.choice == "lab" and self.architecture == platform.machine():
+            return Target(self.architecture, oldest(self.releases))
         return Target(self.builder.architecture, self.builder.release)
+
+    def apt(self, release: str) -> Apt:
+        """Return an apt that has fetched the package lists of ``release`` for this architecture. Raises BuildError."""
+        if release not in self._apts:
+            self._view.say("debian", f"fetching the package lists of Debian {release}")
+            name = DEBIAN_NAMES.get(self.architecture, self.architecture)
+            apt = Apt(self.work / f"apt-{release}-{name}", run_tool, name)
+            apt.update(package_sources(release))
+            self._apts[release] = apt
+        return self._apts[release]
 
 
 @contextmanager

@@ -3,23 +3,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.build.artifacts import entries_of
+from orchestrator.load.component import load_components
 from orchestrator.load.language import Language
 from orchestrator.load.roles import read_vars_file
+from orchestrator.model.artifact import Target
+from orchestrator.model.component import Component
 from orchestrator.model.errors import ConfigError
+from orchestrator.model.inventory import Host
+from orchestrator.pipeline.build import component_folders
 from orchestrator.pipeline.reach import Selection
 from orchestrator.provision.apply import gather_facts
-from orchestrator.provision.doctor import Diagnosis, examine
-from orchestrator.ssh import Results
+from orchestrator.provision.doctor import BuildState, Diagnosis, examine
+from orchestrator.ssh import Connection, Results
 
 
 def doctor(selection: Selection, artifacts: Path, forks: int = 64) -> Results[Diagnosis]:
     """``artifacts`` is the vars file that a build leaves; it need not be there. Raises ConfigError: it is wrong."""
-    built = read_artifacts(artifacts)
-    return selection.on_each(lambda _, connection: examine(gather_facts(connection), built), forks)
+    built = read_artifacts(artifacts) or {}
+    components = load_components(component_folders())
+
+    def diagnose(_: Host, connection: Connection) -> Diagnosis:
+        facts = gather_facts(connection)
+        return examine(facts, build_state(facts, built, components))
+
+    return selection.on_each(diagnose, forks)
+
+
+def build_state(
+    facts: Mapping[str, Any], artifacts: Mapping[str, Any], components: Sequence[Component]
+) -> BuildState:
+    """Return what the vars file has for the target of the host with ``facts``, and what ``components`` say that it cannot have."""
+    target = Target(str(facts.get("architecture")), str(facts.get("distribution_release")))
+    entries = entries_of(artifacts, target)
+    reasons = {component.name: component.for_release(target.release) for component in components}
+    return BuildState(
+        target=target.name,
+        components=entries.get("components") or {},
+        missing={
+            **{name: reason for name, reason in reasons.items() if isinstance(reason, str)},
+            **{name: entry["reason"] for name, entry in (entries.get("missing") or {}).items()},
+        },
+        elsewhere=tuple(name for name in artifacts.get("targets") or {} if name != target.name),
+    )
 
 
 def read_artifacts(path: Path) -> Mapping[str, Any] | None:

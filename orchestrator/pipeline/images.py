@@ -11,7 +11,7 @@ from orchestrator.build.debian import newest, run_tool
 from orchestrator.build.images import build_images
 from orchestrator.build.recipe import DEBIAN_NAMES
 from orchestrator.files import write_text
-from orchestrator.lab.sources import KEYRING, mirror_for
+from orchestrator.lab.sources import KEYRING, Mirror, mirror_for
 from orchestrator.load.image_lock import load_image_lock, lock_text
 from orchestrator.model.artifact import ImageSet
 from orchestrator.model.errors import BuildError, LabError
@@ -39,13 +39,25 @@ def pin_images(machine: str, say: Callable[[str], None]) -> str:
     return ", ".join(f"{name} {found[name].version}" for name in sorted(lock.held))
 
 
-def sources(lock: ImageLock) -> tuple[str, ...]:
-    """apt's line for the release. The archive alone: what stands there changes with Debian's point releases and not between them."""
+def package_sources(release: str) -> tuple[str, ...]:
+    """Return apt's lines for Debian's packages of ``release``: the archive, its updates, and security where this machine has it.
+
+    Raises BuildError: this machine has no mirror of Debian.
+    """
+    return _mirror().lines(release)
+
+
+def _mirror() -> Mirror:
     try:
-        mirror = mirror_for(None)
+        return mirror_for(None)
     except LabError as error:
         raise BuildError(
-            "This machine's apt sources name no Debian archive, so there is nothing to make the container images from.",
+            "This machine's apt sources name no Debian archive, so there is nothing to make container images from, and no packages.",
             "Build on a Debian machine.",
         ) from error
+
+
+def sources(lock: ImageLock) -> tuple[str, ...]:
+    """apt's line for the release. The archive alone: what stands there changes with Debian's point releases and not between them."""
+    mirror = _mirror()
     return (f"deb [signed-by={KEYRING}] {mirror.archive} {lock.release} main",)

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,12 @@ from orchestrator.files import cache_folder
 from orchestrator.load.inventory import endpoint_of, load_inventory, select_hosts
 from orchestrator.load.language import Language
 from orchestrator.load.playbook import load_playbook
-from orchestrator.model.artifact import ARTIFACTS
+from orchestrator.model.artifact import ARTIFACTS, Target
 from orchestrator.model.endpoint import Endpoint
 from orchestrator.model.errors import ConfigError, UsageError
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.playbook import Play, Playbook
+from orchestrator.pipeline.host_targets import HeldConnections
 from orchestrator.provision.events import EventSink, HostReport
 from orchestrator.provision.host import Settings, Visit, carry_out_plays
 from orchestrator.provision.retry import Failed
@@ -37,7 +38,8 @@ DEFAULT_PLAYBOOK = shipped() / "playbooks/site.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `labctl provision` was asked for. ``artifacts`` says what is built first, where the playbook wants it; None: nothing is.
+    """What `labctl provision` was asked for. ``artifacts`` says what is built first for the targets of the hosts, where the playbook
+    wants it; None: nothing is.
 
     ``state`` is the folder for what labctl remembers (.labctl), ``cache`` for
     what it can make again."""
@@ -52,7 +54,7 @@ class Request:
     diff: bool = False
     forks: int = 64
     retry_failed: bool = False
-    artifacts: Callable[[], Asked] | None = None
+    artifacts: Callable[[tuple[Target, ...]], Asked] | None = None
     state: Path = Path(".labctl")
     cache: Path = field(default_factory=cache_folder)
 
@@ -72,17 +74,9 @@ class Recap:
 def provision(request: Request, sink: EventSink, view: View | None = None) -> Recap:
     """Artifacts, inventory, playbook, then every host at the same time; each one's failure is its own.
 
-    Raises ConfigError, UsageError, BuildError before any host is reached.
+    Raises ConfigError, UsageError before any host is reached, and BuildError before any host is changed.
     """
     began = time.monotonic()
-    if _wants_artifacts(request):
-        # Whoever provisions from a playbook without artifacts need not wait until all that builds is imported.
-        from orchestrator.pipeline.artifacts import build_artifacts, demand_artifacts
-
-        if request.check:
-            demand_artifacts(request.state)
-        else:
-            build_artifacts(request.artifacts, view, request.state, request.cache)
     inventory = load_inventory(request.inventory, request.playbook.parent)
     language = Language()
     playbook = load_playbook(request.playbook, language)
@@ -99,21 +93,43 @@ def provision(request: Request, sink: EventSink, view: View | None = None) -> Re
     hosts = _hosts(request, inventory, failed)
     plays = _plays_of(hosts, inventory, playbook)
 
-    def reach(host: Host) -> Callable[[], Connection]:
-        return lambda: connect(_endpoint(request, host, inventory, plays[host.name]))
+    connections = HeldConnections(lambda host: connect(_endpoint(request, host, inventory, plays[host.name])))
+    benched = tuple(host for host in hosts if plays[host.name])
 
-    visits = {
-        host.name: Visit(host, plays[host.name], settings, sink, reach(host))
-        for host in hosts
-        if plays[host.name]
-    }
-    with _long_turns():
+    def reach(host: Host) -> Callable[[], Connection]:
+        return lambda: connections.take(host)
+
+    visits = {host.name: Visit(host, plays[host.name], settings, sink, reach(host)) for host in benched}
+    with closing(connections), _long_turns():
+        _prepare_artifacts(request, connections, benched, view)
         _visit(visits, playbook, hosts, request.forks)
     reports = (visit.report for visit in visits.values())
     recap = Recap(tuple(report for report in reports if report), time.monotonic() - began)
     if not request.check:
         failed.remember(request.inventory, {report.host: report.exit_code != 0 for report in recap.hosts})
     return recap
+
+
+def _prepare_artifacts(
+    request: Request, connections: HeldConnections, hosts: Sequence[Host], view: View | None
+) -> None:
+    """See that what the playbook installs is there for the releases that the hosts have: built, or at least demanded.
+
+    Raises ConfigError, BuildError.
+    """
+    if not _wants_artifacts(request):
+        return
+    # Whoever provisions from a playbook without artifacts need not wait until all that builds is imported.
+    from orchestrator.pipeline.artifacts import build_artifacts, demand_artifacts
+
+    if request.check:
+        demand_artifacts(request.state)
+        return
+
+    def targets() -> tuple[Target, ...]:
+        return connections.targets(hosts, request.forks)
+
+    build_artifacts(request.artifacts, targets, view, request.state, request.cache)
 
 
 def _visit(

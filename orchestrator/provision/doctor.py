@@ -7,17 +7,16 @@ examine(facts, artifacts) -> Diagnosis
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from orchestrator.model.artifact import RELEASES
 
 CRIS = {"containerd": "containerd", "crio": "cri-o"}
 """The CRI runtimes, and the component of each."""
 OCIS = ("runc", "crun", "runsc")
 NEEDED = {"crio": ("cri-o", "conmon", "containers-storage")}
 """Components that a CRI runtime cannot do without, where that is more than its own."""
-RELEASES = ("12", "13")
-DEBS_OF = "13"
-"""The Debian release whose packages are in the lock."""
 ADDRESS_ADAPTER_BEFORE = (1, 37)
 """CRI-O that cannot read what gVisor's shim answers on `start`."""
 ROOM_MB = {"/opt": 700, "/var/lib": 1000}
@@ -25,10 +24,25 @@ ROOM_MB = {"/opt": 700, "/var/lib": 1000}
 BENCHMARK_MB = 4096
 """Free MB below which the benchmarks of files do not fit."""
 MEMORY_MB = 1024
+IMAGES = "images"
+"""Installed as components are, and built apart from them."""
 BUSY_LOAD = 0.5
 """Load of the last minute a CPU, above which a benchmark would feel it."""
 
 Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildState:
+    """What has been built for the target of one host: ``components`` as the vars file has them, {} where nothing was.
+
+    ``missing``: component -> why this target cannot have it, a sentence. ``elsewhere``: other targets that something was built for.
+    """
+
+    target: str = ""
+    components: Mapping[str, Any] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +88,12 @@ class Diagnosis:
         return {"ok": self.ok, **asdict(self)}
 
 
-def examine(facts: Facts, artifacts: Mapping[str, Any] | None) -> Diagnosis:
-    """``artifacts`` is `labctl_artifacts` of the build's vars file; None: nothing has been built."""
-    built: Mapping[str, Any] = (artifacts or {}).get("components") or {}
+def examine(facts: Facts, build: BuildState) -> Diagnosis:
+    """``build`` is what has been built for this host's target."""
+    built = build.components
     host = next(_host_problems(facts), None)
-    cris = {cri: host or next(_cri_problems(cri, facts, built), None) for cri in CRIS}
-    ocis = {oci: next(_oci_problems(oci, facts, built), None) for oci in OCIS}
+    cris = {cri: host or next(_cri_problems(cri, facts, build), None) for cri in CRIS}
+    ocis = {oci: next(_oci_problems(oci, facts, build), None) for oci in OCIS}
     return Diagnosis(
         system=_system(facts),
         combinations=tuple(Combination(cri, oci, cris[cri] or ocis[oci]) for cri in CRIS for oci in OCIS),
@@ -111,7 +125,7 @@ def _host_problems(facts: Facts) -> Iterator[str]:
     own = _own(facts)
     if facts.get("distribution") != "Debian":
         yield f"labctl provisions Debian 12 and 13, and this is {facts.get('distribution') or 'unknown'}."
-    elif str(facts.get("distribution_major_version")) not in RELEASES:
+    elif facts.get("distribution_release") not in RELEASES:
         yield f"labctl provisions Debian 12 and 13, and this is Debian {facts.get('distribution_version')}."
     if facts.get("service_mgr") != "systemd":
         yield f"Services need systemd, and PID 1 is {facts.get('service_mgr')}."
@@ -129,39 +143,31 @@ def _host_problems(facts: Facts) -> Iterator[str]:
             yield f"{folder} has {free} MB free, and provisioning needs {least}."
 
 
-def _cri_problems(cri: str, facts: Facts, built: Mapping[str, Any]) -> Iterator[str]:
+def _cri_problems(cri: str, facts: Facts, build: BuildState) -> Iterator[str]:
     for name in NEEDED.get(cri, (CRIS[cri],)):
-        yield from _component_problems(name, facts, built)
+        yield from _component_problems(name, build)
     if CRIS[cri] in (_own(facts).get("components") or {}):
         state = (_own(facts).get("services") or {}).get(cri)
         if state in ("silent", "absent"):
             yield f"{cri} is installed and does not answer. On the host: systemctl status {cri}."
 
 
-def _oci_problems(oci: str, facts: Facts, built: Mapping[str, Any]) -> Iterator[str]:
-    yield from _component_problems(oci, facts, built)
+def _oci_problems(oci: str, facts: Facts, build: BuildState) -> Iterator[str]:
+    yield from _component_problems(oci, build)
     if oci == "runsc" and _own(facts).get("user_namespaces") is False:
         yield "gVisor's sandbox needs user namespaces, and the kernel gives none: sysctl user.max_user_namespaces."
     if oci == "runsc" and _own(facts).get("seccomp") is False and not _kvm(facts).get("runs"):
         yield "gVisor needs seccomp or KVM, and this kernel has neither."
 
 
-def _component_problems(name: str, facts: Facts, built: Mapping[str, Any]) -> Iterator[str]:
-    """Why what was built of it cannot be used on this host. Where nothing was built at all, that is the advice's to say."""
-    component = built.get(name)
-    if component is None:
-        if built:
-            yield f"{name} has not been built: labctl build {name}."
-        if not built and name in ("crun", "conmon"):
-            component = {"source": "debian"}  # so it stands in the lock
-    if component is None:
-        return
-    wanted, here = component.get("architecture"), facts.get("architecture")
-    if wanted and here and wanted != here:
-        yield f"{name} was built for {wanted}, and this host is {here}: build it on a builder of that architecture."
-    release = str(facts.get("distribution_major_version"))
-    if component.get("source") == "debian" and release in RELEASES and release != DEBS_OF:
-        yield f"{name} is a package of Debian {DEBS_OF}, and does not install on Debian {release} (its C library is older)."
+def _component_problems(name: str, build: BuildState) -> Iterator[str]:
+    """Why this host cannot have the component. Where nothing was built at all, that is the advice's to say."""
+    if reason := build.missing.get(name):
+        yield f"{name} is not to be had here: {reason}"
+    elif build.components and name not in build.components:
+        yield f"{name} has not been built for {build.target}: labctl build {name}."
+    elif build.elsewhere and not build.components:
+        yield f"Nothing has been built for {build.target} (only for {', '.join(build.elsewhere)}): labctl provision builds it."
 
 
 def _settings(facts: Facts) -> dict[str, str]:
@@ -199,7 +205,8 @@ def _release(version: str | None) -> tuple[int, ...] | None:
 
 def _components(installed: Mapping[str, Any], built: Mapping[str, Any]) -> tuple[Component, ...]:
     return tuple(
-        _compared(name, installed.get(name), built.get(name)) for name in sorted({*installed, *built})
+        _compared(name, installed.get(name), built.get(name))
+        for name in sorted({*installed, *built} - {IMAGES})
     )
 
 

@@ -28,13 +28,17 @@ class Foreseen:
 
 @dataclass(frozen=True, slots=True)
 class HostPlan:
-    """``fine`` tasks need nothing done. ``error`` where the prediction did not come to its end: then more may follow."""
+    """``fine`` tasks need nothing done. ``error`` where the prediction did not come to its end: then more may follow.
+
+    ``messages`` are those of the playbook's `debug` tasks.
+    """
 
     host: str
     foreseen: tuple[Foreseen, ...]
     fine: int
     error: str | None = None
     hint: str | None = None
+    messages: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Foreseen, ...]:
@@ -45,7 +49,7 @@ class HostPlan:
         return tuple(entry for entry in self.foreseen if not entry.known)
 
     def to_json(self) -> dict[str, Any]:
-        """Schema: host, changes and unknown (lists of tasks, without what is empty), fine, error, hint."""
+        """Schema: host, changes and unknown (lists of tasks, without what is empty), fine, error, hint, messages."""
         return {
             "host": self.host,
             "changes": [_json(entry) for entry in self.changes],
@@ -53,6 +57,7 @@ class HostPlan:
             "fine": self.fine,
             "error": self.error,
             "hint": self.hint,
+            "messages": list(self.messages),
         }
 
 
@@ -63,6 +68,7 @@ class Foresight:
         self._lock = threading.Lock()
         self._foreseen: dict[str, list[Foreseen]] = defaultdict(list)
         self._fine: dict[str, int] = defaultdict(int)
+        self._messages: dict[str, list[str]] = defaultdict(list)
 
     def emit(self, event: Event) -> None:
         if event.kind not in (Kind.ITEM, Kind.RESULT) or event.items:  # a loop's items have said it
@@ -73,6 +79,8 @@ class Foresight:
                 self._foreseen[event.host].append(_foreseen(event, known=not unknown))
             elif event.status is Status.OK:
                 self._fine[event.host] += 1
+                if event.module == "debug" and event.msg:
+                    self._messages[event.host].append(event.msg)
 
     def plans(self, reports: Sequence[HostReport]) -> tuple[HostPlan, ...]:
         """In the order of ``reports``."""
@@ -83,6 +91,7 @@ class Foresight:
                 self._fine[report.host],
                 report.error,
                 report.hint,
+                tuple(self._messages[report.host]),
             )
             for report in reports
         )
@@ -100,5 +109,5 @@ def alike(plans: Sequence[HostPlan]) -> tuple[tuple[HostPlan, ...], ...]:
     """Hosts for which the very same is foreseen, together, in the order of the first of each."""
     groups: dict[tuple[object, ...], list[HostPlan]] = {}
     for plan in plans:
-        groups.setdefault((plan.foreseen, plan.fine, plan.error), []).append(plan)
+        groups.setdefault((plan.foreseen, plan.fine, plan.error, plan.messages), []).append(plan)
     return tuple(tuple(group) for group in groups.values())

@@ -18,6 +18,7 @@ import grpc
 
 from orchestrator.model.errors import ConnectionLost, HostError, LabctlError
 from orchestrator.model.run import Combination, RunSpec
+from remote_agent.contract.checks import UNSUPPORTED
 from remote_agent.gen.labctl.agent.v1 import agent_pb2 as pb
 from remote_agent.gen.labctl.agent.v1 import agent_pb2_grpc as pb_grpc
 
@@ -69,10 +70,18 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class FailedCheck:
-    """What a preflight found: one sentence, and what to do."""
+    """What a preflight found that does not go well: one sentence, and what to do."""
 
     message: str
     hint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """``failed`` stand against the run: without any it may begin. ``unsupported``: combinations that are skipped on this host, and why."""
+
+    failed: tuple[FailedCheck, ...]
+    unsupported: tuple[FailedCheck, ...] = ()
 
 
 class AgentClient:
@@ -113,20 +122,16 @@ class AgentClient:
                 self._host, f"the agent does not answer {seconds:.0f} s after its start."
             ) from error
 
-    def preflight(self, spec: RunSpec, sockets: Mapping[str, str]) -> list[FailedCheck]:
-        """What stands against the run on this host; nothing: it may begin."""
+    def preflight(self, spec: RunSpec, sockets: Mapping[str, str]) -> Preflight:
+        """What stands against the run on this host, and what will be skipped there."""
         request = pb.PreflightRequest(
             combinations=_combinations(spec.combinations, sockets), benchmarks=_benchmarks(spec)
         )
         reply = self._call(lambda: self._stub.Preflight(request, timeout=3 * self._timeout))
-        return [
-            FailedCheck(
-                f"{check.combination}: {check.message}" if check.combination else check.message,
-                check.hint or None,
-            )
-            for check in reply.checks
-            if not check.ok
-        ]
+        return Preflight(
+            failed=tuple(_check(check) for check in reply.checks if not check.ok),
+            unsupported=tuple(_check(check) for check in reply.checks if check.name == UNSUPPORTED),
+        )
 
     def start(self, spec: RunSpec, sockets: Mapping[str, str]) -> AgentStatus:
         """Make the run known; known already, it says how it stands."""
@@ -211,6 +216,11 @@ def _benchmarks(spec: RunSpec) -> list[pb.Benchmark]:
         pb.Benchmark(name=plan.name, warmup=plan.warmup, params_json=json.dumps(dict(plan.params)))
         for plan in spec.benchmarks
     ]
+
+
+def _check(check: pb.Check) -> FailedCheck:
+    message = f"{check.combination}: {check.message}" if check.combination else check.message
+    return FailedCheck(message, check.hint or None)
 
 
 def _status(reply: pb.StatusReply) -> AgentStatus:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,11 +179,11 @@ class Session:
 
     def _preflight(self, agent: AgentClient) -> None:
         self._board.phase(self._name, Phase.PREFLIGHT)
-        failed = agent.preflight(self._board.spec, self._link.cri_sockets)
-        for check in failed:
+        result = agent.preflight(self._board.spec, self._link.cri_sockets)
+        for check in (*result.unsupported, *result.failed):
             self._board.tell("note", host=self._name, level="warning", message=check.message, hint=check.hint)
-        if failed:
-            raise _not_ready(self._name, failed)
+        if result.failed:
+            raise _not_ready(self._name, result.failed)
 
     def _check_size(self, status: AgentStatus) -> None:
         if status.journal_size < self._copy.size:
@@ -259,6 +259,6 @@ class Session:
                 board.changed.wait(timeout=min(1.0, board.pause(self._name) or 1.0))
 
 
-def _not_ready(name: str, failed: list[FailedCheck]) -> HostError:
+def _not_ready(name: str, failed: Sequence[FailedCheck]) -> HostError:
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     return HostError(name, f"cannot run this suite: {failed[0].message}{more}", failed[0].hint)

@@ -27,6 +27,7 @@ from remote_agent.cri.leftovers import ours, remove_ours
 from remote_agent.cri.pods import PodPlan, remove_logs
 from remote_agent.host.audit import SETTLE_S, Audit, Snapshot
 from remote_agent.host.fingerprint import fingerprint, with_missing
+from remote_agent.host.missing import missing_handlers
 from remote_agent.host.noise import Counters, read_counters
 
 LOGS = Path("/run/labctl/logs")
@@ -125,7 +126,7 @@ class CriExecutor:
         try:
             self._await(cri, checkpoint)
             served = daemon(combination.socket)
-            if lacking := lacks_handler(cri, combination):
+            if lacking := lacks_handler(cri, combination, missing_handlers(self._root)):
                 return _trial(due, unsupported(lacking), 0, ())
             plan = self._plan(spec, due, combination, item, cri, checkpoint)
         except CriError as error:
@@ -285,11 +286,16 @@ class CriExecutor:
         return Audit(look, cgroup_parents(spec.host), self._root)
 
 
-def lacks_handler(cri: Cri, combination: Combination) -> str | None:
-    """Why the combination cannot be run here, or None. Raises CriError: the runtime does not answer."""
+def lacks_handler(cri: Cri, combination: Combination, missing: Mapping[str, str]) -> str | None:
+    """Why the combination cannot be run here, or None. ``missing`` has the handlers that this host cannot have, with the reason.
+
+    Raises CriError: the runtime does not answer.
+    """
     handlers = cri.status().handlers
     if handlers is None or combination.handler in handlers:
         return None
+    if reason := missing.get(combination.handler):
+        return f"{combination.handler} is not to be had on this host: {reason}"
     return f"{combination.cri} has no handler {combination.handler}; it has {', '.join(sorted(handlers)) or 'none'}."
 
 

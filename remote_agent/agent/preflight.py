@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from remote_agent.agent.executor import lacks_handler
 from remote_agent.agent.spec import BenchmarkSpec, Combination
 from remote_agent.benchmarks.bench import IMAGE
+from remote_agent.contract.checks import UNSUPPORTED
 from remote_agent.cri.client import Cri, CriError, Status
+from remote_agent.host.missing import missing_handlers
 
 PROVISION = "Provision the host: labctl provision INVENTORY."
 IMAGE_PARAM = "image"
@@ -34,13 +36,23 @@ class Finding:
     hint: str = ""
 
 
-def preflight(combinations: Sequence[Combination], benchmarks: Sequence[BenchmarkSpec] = ()) -> list[Finding]:
+def preflight(
+    combinations: Sequence[Combination], benchmarks: Sequence[BenchmarkSpec] = (), root: Path = Path("/")
+) -> list[Finding]:
     """Every check of every combination, then of the registry; a runtime that does not answer has that one finding.
+
+    A handler that this host cannot have is the finding UNSUPPORTED, which stands against no run that has other combinations.
 
     ``benchmarks`` say which images are looked for; without any it is the usual one.
     """
     images = _named(benchmarks, IMAGE_PARAM) if benchmarks else [IMAGE]
-    found = [finding for combination in combinations for finding in _combination(combination, images)]
+    missing = missing_handlers(root)
+    found = [
+        finding for combination in combinations for finding in _combination(combination, images, missing)
+    ]
+    unsupported = [finding for finding in found if finding.name == UNSUPPORTED]
+    if combinations and len(unsupported) == len(combinations):
+        found.append(Finding("", "handler", False, f"No combination can run here: {unsupported[0].message}"))
     return found + [finding for ref in _named(benchmarks, PULL_PARAM) for finding in _registry(ref)]
 
 
@@ -71,20 +83,24 @@ def _registry(ref: str) -> Iterator[Finding]:
     yield Finding("", "registry", there, message, "" if there else PROVISION)
 
 
-def _combination(combination: Combination, images: Sequence[str]) -> Iterator[Finding]:
+def _combination(
+    combination: Combination, images: Sequence[str], missing: Mapping[str, str]
+) -> Iterator[Finding]:
     name, socket = combination.name, combination.socket
     if not Path(socket).is_socket():
         yield Finding(name, "socket", False, f"There is no socket {socket}.", PROVISION)
         return
     with Cri(socket) as cri:
         try:
-            yield from _runtime(cri, combination, images)
+            yield from _runtime(cri, combination, images, missing)
         except CriError as error:
             hint = f"Look at it: systemctl status {combination.cri}."
             yield Finding(name, "socket", False, f"{socket} does not answer: {error}.", hint)
 
 
-def _runtime(cri: Cri, combination: Combination, images: Sequence[str]) -> Iterator[Finding]:
+def _runtime(
+    cri: Cri, combination: Combination, images: Sequence[str], missing: Mapping[str, str]
+) -> Iterator[Finding]:
     version, status, name = cri.version(), cri.status(), combination.name
     yield Finding(name, "socket", True, f"{version.runtime} {version.version} at {combination.socket}.")
     problems = "; ".join(status.problems)
@@ -96,14 +112,12 @@ def _runtime(cri: Cri, combination: Combination, images: Sequence[str]) -> Itera
         problems or "Runtime and network are ready.",
         "" if status.ready else hint,
     )
-    lacking = lacks_handler(cri, combination)
-    yield Finding(
-        name,
-        "handler",
-        lacking is None,
-        lacking or f"Handler {combination.handler} is configured.",
-        PROVISION if lacking else "",
-    )
+    lacking = lacks_handler(cri, combination, missing)
+    if lacking and combination.handler in missing:
+        yield Finding(name, UNSUPPORTED, True, lacking)
+    else:
+        message = lacking or f"Handler {combination.handler} is configured."
+        yield Finding(name, "handler", lacking is None, message, PROVISION if lacking else "")
     for image in [*images, *_pause(status)]:
         there = cri.image(image) is not None
         message = f"Image {image} is present." if there else f"Image {image} is missing."
