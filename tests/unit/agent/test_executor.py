@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import signal
 import subprocess
 import time
@@ -22,6 +23,7 @@ from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
 from remote_agent.agent.trial import Torn
 from remote_agent.benchmarks.bench import IMAGE, Cancelled, NotSupported
+from remote_agent.contract.checks import UNSUPPORTED
 from remote_agent.contract.journal import Leak, Trial
 from remote_agent.gen.runtime.v1 import cri_pb2 as pb
 from tests.fixtures.fake_cri import Failure, FakeCri, listening_instead, serving
@@ -387,3 +389,24 @@ def test_preflight_finds_what_stands_against_it(world: World, tmp_path: Path) ->
     assert (lacking.ok, lacking.message) == (False, "Image localhost/labctl/other:1 is missing.")
     (none,) = preflight([Combination("fake", "runc", str(tmp_path / "no.sock"))])
     assert (none.ok, none.name) == (False, "socket")
+
+
+def test_a_handler_that_the_host_cannot_have_is_skipped_and_stands_against_no_other(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "opt/labctl").mkdir(parents=True)
+    missing = {"crun": {"reason": "It is too old here.", "handler": "kata"}}
+    (tmp_path / "opt/labctl/missing.json").write_text(json.dumps(missing))
+    world.fake.images = (IMAGE,)
+    has, lacks = (Combination("fake", name, str(world.fake.socket)) for name in ("runc", "kata"))
+    found = [one for one in preflight([has, lacks], root=tmp_path) if "pause" not in one.message]
+    assert all(one.ok for one in found)
+    (skipped,) = [one for one in found if one.name == UNSUPPORTED]
+    assert (skipped.combination, skipped.message) == (
+        "fake/kata",
+        "kata is not to be had on this host: It is too old here.",
+    )
+    alone = [one for one in preflight([lacks], root=tmp_path) if not one.ok]
+    assert [one.message.partition(":")[0] for one in alone if one.name == "handler"] == [
+        "No combination can run here"
+    ]

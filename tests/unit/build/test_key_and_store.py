@@ -11,11 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.build.artifacts import read_artifacts, write_artifacts
-from orchestrator.build.key import Target, inputs_of, key_of
+from orchestrator.build.artifacts import entries_of, read_artifacts, targets_built, write_artifacts
+from orchestrator.build.key import inputs_of, key_of
 from orchestrator.build.store import Spoilt, Store
 from orchestrator.files import sha256_of
-from orchestrator.model.artifact import Artifact, ImageArtifact, ImageSet
+from orchestrator.model.artifact import (
+    Artifact,
+    ImageArtifact,
+    ImageSet,
+    MissingComponent,
+    Target,
+    TargetArtifacts,
+)
 from orchestrator.model.component import Component, GoBuild, GoTarget, Handler, Source, Toolchain
 from orchestrator.model.errors import BuildError
 
@@ -164,14 +171,29 @@ def test_the_vars_file_says_it_to_roles(component: Component, tmp_path: Path) ->
     image = ImageArtifact("pause", "localhost/labctl/pause:1", "/x/pause.tar", "b" * 64, "sha256:" + "c" * 64)
     path = tmp_path / "artifacts.yaml"
     images = ImageSet((image,), "k", "/x/set.tar", "d" * 64)
-    write_artifacts(path, images, [made])
+    missing = MissingComponent("crun", "It is too old.", "crun")
+    write_artifacts(path, images, [TargetArtifacts(TARGET, (made,), (missing,))])
     told = read_artifacts(path)
-    assert told["handlers"] == {
+    of_target = entries_of(told, TARGET)
+    assert of_target["missing"] == {"crun": {"reason": "It is too old.", "handler": "crun"}}
+    assert of_target["handlers"] == {
         "runc": {"component": "runc", "kind": "runc", "program": "/opt/labctl/runc/current/bin/runc"}
     }
-    assert told["components"]["runc"]["sha256"] == made.sha256
+    assert of_target["components"]["runc"]["sha256"] == made.sha256
     assert told["images"]["pause"]["ref"] == "localhost/labctl/pause:1"
     written = path.stat().st_mtime_ns
     write_artifacts(path, images)
     assert path.stat().st_mtime_ns == written, "nothing new, so nothing is written"
     assert json.loads(json.dumps(read_artifacts(path))) == told
+
+
+def test_a_build_for_one_release_leaves_what_another_has(component: Component, tmp_path: Path) -> None:
+    made = put(Store(tmp_path / "store"), component, built(tmp_path / "out"))
+    path, older = tmp_path / "artifacts.yaml", Target("x86_64", "bookworm")
+    images = ImageSet((), "k", "/x/set.tar", "d" * 64)
+    write_artifacts(path, images, [TargetArtifacts(older, (made,))])
+    write_artifacts(path, images, [TargetArtifacts(TARGET, ())])
+    assert set(targets_built(path)) == {older, TARGET}
+    assert "runc" in entries_of(read_artifacts(path), older)["components"]
+    assert entries_of(read_artifacts(path), TARGET)["components"] == {}
+    assert entries_of(read_artifacts(path), Target("aarch64", "trixie")) == {}

@@ -15,6 +15,8 @@ from orchestrator.load.language import Language
 from orchestrator.load.roles import read_vars_file
 from orchestrator.model.errors import BuildError
 
+TARGET = "trixie-x86_64"
+
 
 def entry(folder: Path, name: str, content: str) -> dict[str, Any]:
     path = folder / f"{name}.tar"
@@ -29,10 +31,15 @@ def left(tmp_path: Path) -> Path:
     store.mkdir()
     told = {
         "prefix": "/opt/labctl",
-        "components": {"runc": entry(store, "runc", "one"), "crun": entry(store, "crun", "two")},
         "images": {"pause": entry(store, "pause", "three")},
         "image_set": entry(store, "set", "four"),
-        "handlers": {"runc": {"component": "runc"}},
+        "targets": {
+            TARGET: {
+                "components": {"runc": entry(store, "runc", "one"), "crun": entry(store, "crun", "two")},
+                "handlers": {"runc": {"component": "runc"}},
+            },
+            "bookworm-x86_64": {"components": {"runc": entry(store, "runc", "one")}, "handlers": {}},
+        },
     }
     path = tmp_path / "artifacts.yaml"
     path.write_text(yaml.safe_dump({"labctl_artifacts": told}))
@@ -49,12 +56,15 @@ def test_a_project_may_be_taken_anywhere(left: Path, tmp_path: Path) -> None:
     moved = (tmp_path / "project").rename(tmp_path / "elsewhere")
     assert str(tmp_path) not in (moved / ".labctl/artifacts.yaml").read_text()
     told, was = packed(moved), yaml.safe_load(left.read_text())["labctl_artifacts"]
-    for found in (told["components"]["runc"], told["images"]["pause"], told["image_set"]):
+    for found in (told["targets"][TARGET]["components"]["runc"], told["images"]["pause"], told["image_set"]):
         path = Path(found["path"].replace("{{ playbook_dir }}", str(moved / "playbooks")))
         (moved / "playbooks").mkdir(exist_ok=True)
         assert hashlib.sha256(path.read_bytes()).hexdigest() == found["sha256"]
-    assert {**told["components"]["crun"], "path": ""} == {**was["components"]["crun"], "path": ""}
-    assert told["handlers"] == was["handlers"]
+    assert {**told["targets"][TARGET]["components"]["crun"], "path": ""} == {
+        **was["targets"][TARGET]["components"]["crun"],
+        "path": "",
+    }
+    assert told["targets"][TARGET]["handlers"] == was["targets"][TARGET]["handlers"]
 
 
 def test_what_is_there_is_not_copied_again_and_what_is_old_goes(left: Path, tmp_path: Path) -> None:
@@ -62,7 +72,8 @@ def test_what_is_there_is_not_copied_again_and_what_is_old_goes(left: Path, tmp_
     before = sorted((tmp_path / ".labctl/artifacts").iterdir())
     assert pack(left, tmp_path) == 0
     told = yaml.safe_load(left.read_text())
-    told["labctl_artifacts"]["components"]["runc"] = entry(tmp_path / "store", "runc", "another")
+    for target in told["labctl_artifacts"]["targets"].values():
+        target["components"]["runc"] = entry(tmp_path / "store", "runc", "another")
     left.write_text(yaml.safe_dump(told))
     assert pack(left, tmp_path) == len("another")
     after = sorted((tmp_path / ".labctl/artifacts").iterdir())

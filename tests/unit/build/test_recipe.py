@@ -10,15 +10,13 @@ import pytest
 
 from orchestrator.build.builder import GoPlaces
 from orchestrator.build.recipe import (
-    debian_commands,
     folders_command,
     glibc_question,
     go_commands,
     go_environment,
 )
 from orchestrator.load.component import load_components
-from orchestrator.model.component import Component, DebianPackage, GoBuild, GoTarget, Source
-from orchestrator.model.errors import BuildError
+from orchestrator.model.component import Component, GoBuild, GoTarget, Source
 
 COMPONENTS = Path(__file__).parents[3] / "playbooks/components"
 PLACES = GoPlaces("/go", "/modules", "/cache")
@@ -71,24 +69,6 @@ def test_the_environment_is_the_recipes_own(monkeypatch: pytest.MonkeyPatch) -> 
     assert "CGO_CFLAGS" not in found
     assert (found["GOFLAGS"], found["GOPROXY"], found["GOTOOLCHAIN"]) == ("-mod=readonly", "off", "local")
     assert (found["CGO_ENABLED"], found["HTTPS_PROXY"]) == ("1", "proxy")
-
-
-PACKAGE = DebianPackage("crun", "2:1.21-1", "trixie", {"amd64": "a" * 64})
-
-
-def test_a_package_is_fetched_and_held_to_its_hash() -> None:
-    lines = debian_commands([PACKAGE], "x86_64", "trixie", "/out")
-    assert "crun=2:1.21-1" in lines[1]
-    assert lines[-1] == f"echo {'a' * 64}'  '/out/crun_1.21-1_amd64.deb | sha256sum --check --quiet -"
-
-
-@pytest.mark.parametrize(
-    ("machine", "release", "said"),
-    [("x86_64", "bookworm", "package of Debian trixie"), ("aarch64", "trixie", "no sha256 for arm64")],
-)
-def test_another_debian_or_architecture_is_refused(machine: str, release: str, said: str) -> None:
-    with pytest.raises(BuildError, match=said):
-        debian_commands([PACKAGE], machine, release, "/out")
 
 
 def test_the_c_library_that_a_program_needs_is_asked_of_the_program(tmp_path: Path) -> None:

@@ -155,3 +155,35 @@ def test_a_name_that_is_none_is_refused_with_those_that_are() -> None:
     assert "runsc" in str(caught.value.hint)
     assert "critest" not in {one.name for one in choose(components, [])}
     assert [one.name for one in choose(components, ["critest", "runc", "critest"])] == ["critest", "runc"]
+
+
+SEVERAL = """\
+source: debian
+debian:
+  releases:
+    trixie: {packages: {crun: {version: 1.21-1, sha256: {amd64: %s}}}}
+    bookworm: {unavailable: It is too old there.}
+  programs: {crun: /usr/bin/crun}
+handler: {name: crun, program: crun}
+""" % ("a" * 64)
+
+
+def test_each_release_has_packages_of_its_own_or_a_reason(tmp_path: Path) -> None:
+    component = loaded(put(tmp_path / "crun", SEVERAL))
+    newer = component.for_release("trixie")
+    assert isinstance(newer, Component)
+    assert (newer.version, [package.release for package in newer.debian]) == ("1.21-1", ["trixie"])
+    assert component.for_release("bookworm") == "It is too old there."
+    assert component.for_release("forky") == "No package of crun is locked for Debian forky."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("{unavailable: It is too old there.}", "{}", "needs either `packages`, or `unavailable`"),
+        ("  releases:", "  release: trixie\n  releases:", "stands instead of `release` and `packages`"),
+    ],
+)
+def test_releases_say_one_thing(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        loaded(put(tmp_path / "crun", SEVERAL.replace(old, new)))

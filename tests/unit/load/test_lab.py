@@ -178,3 +178,13 @@ def test_what_does_not_fit_a_virtual_machine_is_refused_at_its_line(
     with pytest.raises(ConfigError, match=said) as raised:
         spec(tmp_path, VM.replace(old, new))
     assert raised.value.line == line
+
+
+def test_one_host_may_have_another_release(tmp_path: Path) -> None:
+    lab = spec(tmp_path, TEXT.replace("    two:\n", "    two:\n      labctl_lab_release: bookworm\n"))
+    assert [host.release for host in lab.hosts] == ["trixie", "bookworm"]
+    with pytest.raises(
+        ConfigError, match="labctl_lab_release: 12 is not a Debian release's code name"
+    ) as caught:
+        spec(tmp_path, TEXT.replace("    two:\n", "    two:\n      labctl_lab_release: 12\n"))
+    assert caught.value.line == TEXT[: TEXT.index("    two:\n")].count("\n") + 2

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -16,12 +18,14 @@ from orchestrator.build.builder import Builder, Say
 from orchestrator.build.execute import Order
 from orchestrator.build.recipe import Recipe
 from orchestrator.build.toolchain import Caches
-from orchestrator.model.artifact import ImageSet
-from orchestrator.model.component import Source
+from orchestrator.model.artifact import ImageSet, MissingComponent, Target
+from orchestrator.model.component import DebianPackage, Source
 from orchestrator.model.errors import BuildError, UsageError
 from orchestrator.pipeline import build as pipeline
 from orchestrator.pipeline.build import Asked, Built, build, pin, verify
-from orchestrator.pipeline.builders import Choice
+from orchestrator.pipeline.builders import Choice, NoBuilder
+
+MACHINE = platform.machine()
 
 
 class Watch:
@@ -31,12 +35,16 @@ class Watch:
         self.said: list[str] = []
         self.made: list[str] = []
         self.cached: list[str] = []
+        self.lacking: list[tuple[str, str, str]] = []
 
     def say(self, name: str, text: str) -> None:
         self.said.append(f"{name}: {text}")
 
     def built(self, built: Built) -> None:
         (self.cached if built.seconds is None else self.made).append(built.artifact.component)
+
+    def missing(self, missing: MissingComponent, target: Target) -> None:
+        self.lacking.append((missing.component, target.name, missing.reason))
 
 
 class Builders:
@@ -46,18 +54,32 @@ class Builders:
         self.started = 0
         self.salt = ""
         self.fails: str | None = None
+        self.asked_for: list[str] = []
+        self.release: str | None = None
 
     @contextmanager
-    def builder_for(self, choice: Choice, inventory: Path | None, say: Say) -> Iterator[object]:
+    def builder_for(
+        self, choice: Choice, inventory: Path | None, say: Say, target: Target
+    ) -> Iterator[object]:
+        if target.architecture != MACHINE:
+            raise NoBuilder(f"Nothing here builds for {target.architecture}.")
         self.started += 1
-        yield object()
+        self.asked_for.append(target.release)
+        yield SimpleNamespace(architecture=target.architecture, release=self.release or target.release)
+
+    def download(
+        self, packages: Sequence[DebianPackage], apt: object, component: str, out: Path
+    ) -> tuple[str, ...]:
+        for package in packages:
+            (out / f"{package.name}.deb").write_text(f"{package.version} {package.release} {self.salt}")
+        return ("apt-get download",)
 
     def make(self, order: Order, builder: Builder, caches: Caches, say: Say) -> Recipe:
         name = order.component.name
         if name == self.fails:
             raise BuildError(f"{name} does not compile.")
-        names = [target.output for target in order.component.go.targets] if order.component.go else []
-        for output in names or [f"{name}.deb"]:
+        assert order.component.go
+        for output in [target.output for target in order.component.go.targets]:
             path = order.out / output
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{name} {order.component.version} {self.salt}")
@@ -69,6 +91,9 @@ def builders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Builders:
     fake = Builders()
     monkeypatch.setattr(pipeline, "builder_for", fake.builder_for)
     monkeypatch.setattr(pipeline, "make", fake.make)
+    monkeypatch.setattr(pipeline, "download_locked", fake.download)
+    monkeypatch.setattr(pipeline, "package_sources", lambda release: (release,))
+    monkeypatch.setattr(pipeline, "run_tool", lambda command, folder: "")
     monkeypatch.setattr(pipeline, "images", lambda cache, say: ImageSet((), "k", "/set.tar", "s"))
     monkeypatch.setattr(pipeline, "cache_folder", lambda environ: tmp_path / "cache")
     return fake
@@ -89,18 +114,19 @@ def asked(tmp_path: Path) -> Asked:
         (folder / name / "go.sum").write_text("")
     (folder / "crun").mkdir()
     (folder / "crun/component.yaml").write_text(
-        "source: debian\ndebian:\n  release: trixie\n"
-        f"  packages: {{crun: {{version: 1.21-1, sha256: {{amd64: {'b' * 64}}}}}}}\n"
+        "source: debian\ndebian:\n  releases:\n"
+        f"    trixie: {{packages: {{crun: {{version: 1.21-1, sha256: {{amd64: {'b' * 64}}}}}}}}}\n"
+        "    bookworm: {unavailable: It is too old there.}\n"
         "  programs: {crun: /usr/bin/crun}\nhandler: {name: crun, program: crun}\n"
     )
     return Asked(folders=(folder,), state=tmp_path / "state", cache=tmp_path / "cache")
 
 
-def vars_of(asked: Asked) -> dict[str, dict[str, dict[str, object]]]:
-    found: dict[str, dict[str, dict[str, object]]] = yaml.safe_load(
-        (asked.state / "artifacts.yaml").read_text()
-    )["labctl_artifacts"]
-    return found
+def vars_of(asked: Asked, release: str = "trixie") -> dict[str, dict[str, dict[str, object]]]:
+    """What the vars file says of one target."""
+    found = yaml.safe_load((asked.state / "artifacts.yaml").read_text())["labctl_artifacts"]
+    of_target: dict[str, dict[str, dict[str, object]]] = found["targets"][f"{release}-{MACHINE}"]
+    return of_target
 
 
 def add_prebuilt(asked: Asked, name: str, content: str = "#!/bin/sh\n", sha256: str | None = None) -> None:
@@ -196,3 +222,83 @@ def test_only_what_has_a_lock_is_pinned(asked: Asked, builders: Builders) -> Non
         pin(asked, "mine", "latest", Watch())
     with pytest.raises(UsageError, match="no component runcc"):
         build(replace(asked, names=("runcc",)), Watch())
+
+
+BOTH = (Target(MACHINE, "trixie"), Target(MACHINE, "bookworm"))
+
+
+def add_c(asked: Asked, name: str) -> None:
+    """Make the component one that is compiled with C."""
+    path = asked.folders[0] / name / "component.yaml"
+    path.write_text(path.read_text().replace("go:\n", "go:\n  cgo: true\n"))
+
+
+def test_two_releases_share_what_the_older_one_builds(asked: Asked, builders: Builders) -> None:
+    add_c(asked, "runc")
+    watch = Watch()
+    build(replace(asked, targets=BOTH), watch)
+    assert sorted(watch.made) == ["crun", "runc", "runsc"]
+    assert builders.asked_for == ["bookworm"], "one builder, of the oldest release"
+    older, newer = vars_of(asked, "bookworm"), vars_of(asked, "trixie")
+    assert older["components"]["runc"] == newer["components"]["runc"]
+    assert set(older["handlers"]) == {"runc", "runsc"}
+    assert set(newer["handlers"]) == {"crun", "runc", "runsc"}
+
+
+def test_what_a_release_cannot_have_is_said_and_the_rest_is_there(asked: Asked, builders: Builders) -> None:
+    watch = Watch()
+    build(replace(asked, targets=BOTH), watch)
+    assert watch.lacking == [("crun", f"bookworm-{MACHINE}", "It is too old there.")]
+    assert vars_of(asked, "bookworm")["missing"] == {
+        "crun": {"reason": "It is too old there.", "handler": "crun"}
+    }
+    assert vars_of(asked, "trixie")["missing"] == {}
+
+
+def test_a_new_release_is_another_build_only_where_c_is_compiled(asked: Asked, builders: Builders) -> None:
+    add_c(asked, "runc")
+    build(asked, Watch())
+    watch = Watch()
+    build(replace(asked, targets=BOTH), watch)
+    assert (watch.made, sorted(watch.cached)) == (["runc"], ["crun", "runsc"])
+
+
+def test_without_targets_those_of_the_last_build_are_meant(asked: Asked, builders: Builders) -> None:
+    build(replace(asked, targets=BOTH), Watch())
+    watch = Watch()
+    build(asked, watch)
+    assert watch.made == []
+    assert watch.lacking, "Debian 12 is still one of them"
+
+
+def test_packages_of_each_release_are_artifacts_of_their_own(asked: Asked, builders: Builders) -> None:
+    path = asked.folders[0] / "crun/component.yaml"
+    older = f"{{packages: {{crun: {{version: 1.8.1-1, sha256: {{amd64: {'c' * 64}}}}}}}}}"
+    path.write_text(path.read_text().replace("{unavailable: It is too old there.}", older))
+    watch = Watch()
+    build(replace(asked, targets=BOTH, source=Source.DEBIAN), watch)
+    assert watch.made == ["crun", "crun"]
+    assert builders.started == 0, "packages need no builder"
+    versions = [
+        vars_of(asked, release)["components"]["crun"]["version"] for release in ("bookworm", "trixie")
+    ]
+    assert versions == ["1.8.1-1", "1.21-1"]
+
+
+def test_an_architecture_that_nothing_builds_for_is_missing_everything(
+    asked: Asked, builders: Builders
+) -> None:
+    watch = Watch()
+    build(replace(asked, targets=(Target(MACHINE, "trixie"), Target("m68k", "trixie"))), watch)
+    assert sorted(watch.made) == ["crun", "runc", "runsc"]
+    assert {name for name, target, _ in watch.lacking if target == "trixie-m68k"} == {"crun", "runc", "runsc"}
+
+
+def test_a_builder_that_is_newer_than_a_host_compiles_no_c_for_it(asked: Asked, builders: Builders) -> None:
+    builders.release = "trixie"
+    local = replace(asked, choice="local", targets=BOTH)
+    build(local, Watch())
+    add_c(asked, "runc")
+    with pytest.raises(BuildError, match=r"does not start on Debian 12 \(bookworm\)"):
+        build(local, Watch())
+    build(replace(local, targets=BOTH[:1]), Watch())

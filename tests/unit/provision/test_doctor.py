@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.provision.doctor import Diagnosis, examine
+from orchestrator.model.component import Component, DebianPackage, Source
+from orchestrator.pipeline.doctor import build_state
+from orchestrator.provision.doctor import BuildState, Diagnosis, examine
 
 GOOD: dict[str, Any] = {
     "distribution": "Debian",
     "distribution_version": "13.8",
     "distribution_major_version": "13",
+    "distribution_release": "trixie",
     "kernel": "6.12",
     "architecture": "x86_64",
     "processor_vcpus": 4,
@@ -35,20 +40,20 @@ GOOD: dict[str, Any] = {
         "adapters": [],
     },
 }
-BUILT: dict[str, Any] = {
-    "components": {
-        name: {"version": version, "source": source, "key": f"{name}-1", "architecture": "x86_64"}
-        for name, version, source in (
-            ("containerd", "2.4.2", "module"),
-            ("cri-o", "1.36.3", "module"),
-            ("conmon", "2.1.12-4", "debian"),
-            ("containers-storage", "1.61.1", "module"),
-            ("runc", "1.5.2", "module"),
-            ("crun", "1.21-1", "debian"),
-            ("runsc", "20260905.0", "module"),
-        )
-    }
+COMPONENTS: dict[str, Any] = {
+    name: {"version": version, "source": source, "key": f"{name}-1", "architecture": "x86_64"}
+    for name, version, source in (
+        ("containerd", "2.4.2", "module"),
+        ("cri-o", "1.36.3", "module"),
+        ("conmon", "2.1.12-4", "debian"),
+        ("containers-storage", "1.61.1", "module"),
+        ("runc", "1.5.2", "module"),
+        ("crun", "1.21-1", "debian"),
+        ("runsc", "20260905.0", "module"),
+    )
 }
+BUILT = BuildState("trixie-x86_64", COMPONENTS)
+NOTHING = BuildState("trixie-x86_64")
 CRIO = ("crio/runc", "crio/crun", "crio/runsc")
 
 
@@ -68,8 +73,8 @@ def refused(diagnosis: Diagnosis) -> dict[str, str]:
     return {one.name: one.why for one in diagnosis.combinations if one.why is not None}
 
 
-def built_without(name: str) -> dict[str, Any]:
-    return {"components": {key: value for key, value in BUILT["components"].items() if key != name}}
+def built_without(name: str) -> BuildState:
+    return replace(BUILT, components={key: value for key, value in COMPONENTS.items() if key != name})
 
 
 def test_a_good_host_can_run_everything_with_one_adapter_for_cri_o() -> None:
@@ -84,7 +89,7 @@ def test_a_good_host_can_run_everything_with_one_adapter_for_cri_o() -> None:
     ("change", "said"),
     [
         ({"distribution": "Ubuntu"}, "this is Ubuntu"),
-        ({"distribution_major_version": "11", "distribution_version": "11.9"}, "this is Debian 11.9"),
+        ({"distribution_release": "bullseye", "distribution_version": "11.9"}, "this is Debian 11.9"),
         ({"service_mgr": "service"}, "PID 1 is service"),
         ({"labctl__cgroup": {"version": None}}, "No control groups"),
         ({"labctl__cgroup": {"version": 1, "writable": False}}, "read-only"),
@@ -103,31 +108,60 @@ def test_what_cannot_be_told_stands_against_nothing() -> None:
     assert examine(bare, BUILT).ok
 
 
-def test_debian_12_does_not_take_the_packages_of_13() -> None:
-    old = changed(GOOD, distribution_major_version="12", distribution_version="12.11")
-    found = refused(examine(old, BUILT))
-    assert set(found) == {"containerd/crun", *CRIO}
-    assert found["containerd/crun"].startswith(
-        "crun is a package of Debian 13, and does not install on Debian 12"
+CRUN = Component(
+    "crun",
+    Path("crun"),
+    Source.DEBIAN,
+    "1.21-1",
+    debian=(DebianPackage("crun", "1.21-1", "trixie", {"amd64": "a" * 64}),),
+    unavailable={"bookworm": "Debian 12 has crun 1.8.1."},
+)
+ARTIFACTS = {
+    "targets": {
+        "bookworm-x86_64": {
+            "components": {key: value for key, value in COMPONENTS.items() if key != "crun"},
+            "missing": {"crun": {"reason": "Debian 12 has crun 1.8.1.", "handler": "crun"}},
+        },
+        "trixie-x86_64": {"components": COMPONENTS, "missing": {}},
+    }
+}
+DEBIAN_12 = {**GOOD, "distribution_release": "bookworm", "distribution_version": "12.11"}
+
+
+def test_each_release_is_judged_by_what_was_built_for_it() -> None:
+    assert examine(GOOD, build_state(GOOD, ARTIFACTS, [CRUN])).ok
+    found = refused(examine(DEBIAN_12, build_state(DEBIAN_12, ARTIFACTS, [CRUN])))
+    assert found == dict.fromkeys(
+        ("containerd/crun", "crio/crun"), "crun is not to be had here: Debian 12 has crun 1.8.1."
     )
-    assert refused(examine(old, None)).keys() == found.keys()  # before anything is built too
 
 
-def test_other_architectures_are_named() -> None:
-    found = refused(examine(changed(GOOD, architecture="aarch64"), BUILT))
+def test_what_a_release_cannot_have_is_known_before_anything_is_built() -> None:
+    assert set(refused(examine(DEBIAN_12, build_state(DEBIAN_12, {}, [CRUN])))) == {
+        "containerd/crun",
+        "crio/crun",
+    }
+    assert examine(GOOD, build_state(GOOD, {}, [CRUN])).ok
+
+
+def test_another_architecture_is_named_with_what_was_built() -> None:
+    arm = changed(GOOD, architecture="aarch64")
+    found = refused(examine(arm, build_state(arm, ARTIFACTS, [])))
     assert len(found) == 6
-    assert "runc" not in found["containerd/runc"] and "built for x86_64" in found["containerd/runc"]
+    assert found["containerd/runc"].startswith(
+        "Nothing has been built for trixie-aarch64 (only for bookworm-x86_64, trixie-x86_64)"
+    )
 
 
 def test_what_was_not_built_cannot_be_run() -> None:
     found = refused(examine(GOOD, built_without("conmon")))
     assert set(found) == set(CRIO)
-    assert found["crio/runc"] == "conmon has not been built: labctl build conmon."
+    assert found["crio/runc"] == "conmon has not been built for trixie-x86_64: labctl build conmon."
     assert set(refused(examine(GOOD, built_without("runsc")))) == {"containerd/runsc", "crio/runsc"}
 
 
 def test_where_nothing_was_built_that_is_advice_alone() -> None:
-    found = examine(GOOD, None)
+    found = examine(GOOD, NOTHING)
     assert found.ok
     assert [text for text in found.advice if "Nothing has been built" in text]
 
@@ -154,7 +188,7 @@ def test_an_installed_runtime_must_answer() -> None:
 def test_hosts_without_cap_sys_resource_get_adapters() -> None:
     found = examine(changed(GOOD, labctl__cap_sys_resource=False), BUILT).adapters
     assert len(found) == 3
-    newer = changed(BUILT, **{"components__cri-o__version": "1.37.0"})
+    newer = replace(BUILT, components=changed(COMPONENTS, **{"cri-o__version": "1.37.0"}))
     assert examine(GOOD, newer).adapters == ()
 
 

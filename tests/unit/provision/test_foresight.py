@@ -111,3 +111,9 @@ def test_as_json(plan: HostPlan) -> None:
     assert told["changes"][1]["label"] == "b"
     assert "diff" not in told["unknown"][0]
     assert "known" not in told["changes"][0]
+
+
+def test_what_the_playbook_says_is_part_of_the_plan(play: Any) -> None:
+    plan = planned(play, "- hosts: all\n  tasks:\n    - debug: {msg: crun is not installed}\n")
+    assert plan.messages == ("crun is not installed",)
+    assert plan.to_json()["messages"] == ["crun is not installed"]

@@ -30,6 +30,7 @@ FACTS = {
     "distribution": "Debian",
     "distribution_version": "13.8",
     "distribution_major_version": "13",
+    "distribution_release": "trixie",
     "architecture": "x86_64",
     "service_mgr": "systemd",
     "labctl": {
@@ -39,6 +40,7 @@ FACTS = {
     },
 }
 PREFIX = "/opt/labctl"
+TARGET = "trixie-x86_64"
 BUILT = {
     "cni-plugins": ("1.9.1", ("bridge", "host-local", "loopback")),
     "containerd": ("2.4.2", ("containerd", "containerd-shim-runc-v2", "ctr")),
@@ -117,8 +119,8 @@ def artifacts(folder: Path, source: str = "module") -> dict[str, Any]:
         images[name] = {"ref": f"localhost/labctl/{name}:1", **entry}
     (folder / "set.tar").write_text("set")
     whole = {"key": "images-key", "path": str(folder / "set.tar"), "sha256": "set"}
-    told = {"components": components, "handlers": handlers}
-    return {"prefix": PREFIX, "images": images, "image_set": whole, **told}
+    told = {"components": components, "handlers": handlers, "missing": {}}
+    return {"prefix": PREFIX, "images": images, "image_set": whole, "targets": {TARGET: told}}
 
 
 def steps(
@@ -178,13 +180,32 @@ def test_what_was_built_is_on_the_path_and_debians_is_there_already(tmp_path: Pa
 
 
 def test_another_architecture_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
-    with pytest.raises(HostStopped, match="was built for x86_64, and this host is aarch64"):
+    with pytest.raises(
+        HostStopped, match=r"Nothing has been built for trixie-aarch64 \(trixie-x86_64 has been\)"
+    ):
         steps(tmp_path, facts={"architecture": "aarch64"})
 
 
+def test_another_system_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    with pytest.raises(HostStopped, match=r"Debian 12 and 13, and this host has Ubuntu 24\.04"):
+        steps(tmp_path, facts={"distribution": "Ubuntu", "distribution_version": "24.04"})
+
+
+def test_what_a_release_cannot_have_is_said_and_written_down_for_the_agent(tmp_path: Path) -> None:
+    built = artifacts(tmp_path)
+    older = {**built["targets"][TARGET], "missing": {"crun": {"reason": "It is too old.", "handler": "crun"}}}
+    older["components"] = {name: each for name, each in older["components"].items() if name != "crun"}
+    older["handlers"] = {name: each for name, each in older["handlers"].items() if name != "crun"}
+    built["targets"]["bookworm-x86_64"] = older
+    found = steps(tmp_path, built, facts={"distribution_release": "bookworm"})
+    assert json.loads(written(found, f"{PREFIX}/missing.json")) == older["missing"]
+    assert not [step for step in found if "/crun/" in json.dumps(step.args)]
+    assert json.loads(written(steps(tmp_path, built), f"{PREFIX}/missing.json")) == {}
+
+
 def test_without_a_build_a_sentence_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(HostStopped, match="run `labctl build`"):
-        steps(tmp_path, artifacts(tmp_path) | {"components": {}, "handlers": {}})
+    with pytest.raises(HostStopped, match="run `labctl build --release trixie`"):
+        steps(tmp_path, artifacts(tmp_path) | {"targets": {}})
 
 
 DPKG_SAYS = [
@@ -262,8 +283,14 @@ def test_a_handler_of_the_inventorys_is_beside_those_that_were_built(tmp_path: P
 def test_a_handlers_component_of_ones_own_needs_no_line_of_code(tmp_path: Path) -> None:
     built = artifacts(tmp_path)
     program = f"{PREFIX}/wrapped/current/bin/wrapped"
-    built["components"]["wrapped"] = artifact(tmp_path, "wrapped", "1", {"wrapped": program}, debian=False)
-    built["handlers"]["wrapped"] = {"component": "wrapped", "kind": "runc", "program": program}
+    built["targets"][TARGET]["components"]["wrapped"] = artifact(
+        tmp_path, "wrapped", "1", {"wrapped": program}, debian=False
+    )
+    built["targets"][TARGET]["handlers"]["wrapped"] = {
+        "component": "wrapped",
+        "kind": "runc",
+        "program": program,
+    }
     found = steps(tmp_path, built)
     assert links(found)[f"{PREFIX}/wrapped/current"] == "wrapped-key"
     assert links(found)["/usr/local/bin/wrapped"] == program
@@ -380,15 +407,17 @@ def test_crictl_needs_no_option(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lacking", ["containerd", "crun", "runsc", "cri-tools"])
 def test_a_component_that_was_not_built_is_left_out(tmp_path: Path, lacking: str) -> None:
     built = artifacts(tmp_path)
-    del built["components"][lacking]
-    built["handlers"].pop(lacking, None)
+    del built["targets"][TARGET]["components"][lacking]
+    built["targets"][TARGET]["handlers"].pop(lacking, None)
     assert not [step for step in steps(tmp_path, built) if f"/{lacking}/" in json.dumps(step.args)]
 
 
 def test_critest_is_there_where_it_was_built(tmp_path: Path) -> None:
     built = artifacts(tmp_path)
     program = f"{PREFIX}/critest/current/bin/critest"
-    built["components"]["critest"] = artifact(tmp_path, "critest", "1", {"critest": program}, debian=False)
+    built["targets"][TARGET]["components"]["critest"] = artifact(
+        tmp_path, "critest", "1", {"critest": program}, debian=False
+    )
     assert links(steps(tmp_path, built))["/usr/local/bin/critest"] == program
 
 
