@@ -62,7 +62,7 @@ def _why(cell: Cell, trials: Sequence[TrialCount]) -> str:
     here = (cell.host, cell.benchmark, cell.combination)
     found = [t for t in trials if (t.host, t.benchmark, t.combination) == here]
     reasons = [reason for t in found for reason in (*t.reasons, *t.lacks)]
-    because = f": {reasons[0]}" if reasons else ""
+    because = f": {reasons[0].rstrip('.')}" if reasons else ""
     if cell.n == 0:
         return f"no counted trial succeeded{because}" if reasons else "no counted trial was recorded"
     return f"{cell.n} of the {FEWEST} values that an interval needs{because}"
