@@ -14,6 +14,7 @@ import click
 from orchestrator.cli.examples import examples
 from orchestrator.cli.options import become_options, json_option
 from orchestrator.model.errors import UsageError
+from orchestrator.shipped import component_folders, find_inventory
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.build import Asked, Built
@@ -95,12 +96,13 @@ def asked_for(
 ) -> Asked:  # fmt: skip
     """From options to what the pipeline is asked for. Raises UsageError: a folder is not there."""
     from orchestrator.model.component import Source
-    from orchestrator.pipeline.build import Asked, component_folders
+    from orchestrator.pipeline.build import Asked
     from orchestrator.pipeline.builders import has_builders
 
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"There is no folder {folder}.", "It holds a folder a component.")
+    inventory = find_inventory(inventory) if inventory else None
     group = not local and has_builders(inventory)
     return Asked(
         names=tuple(names),

@@ -34,13 +34,13 @@ from orchestrator.build.toolchain import Caches
 from orchestrator.files import cache_folder, sha256_of, write_text
 from orchestrator.lab.files import locked
 from orchestrator.lab.system import System
-from orchestrator.load.component import FILE, choose, load_components, load_toolchain
+from orchestrator.load.component import FILE, choose, list_components, load_components, load_toolchain
 from orchestrator.model.artifact import ARTIFACTS, Artifact
 from orchestrator.model.component import Component, Source, Toolchain
 from orchestrator.model.errors import BuildError, LabError, UsageError
 from orchestrator.pipeline.builders import Choice, builder_for
 from orchestrator.pipeline.images import images, pin_images
-from orchestrator.shipped import shipped
+from orchestrator.shipped import component_folders
 
 LOCK_SECONDS = 7200.0
 WAITING = "waiting: another labctl of yours is building"
@@ -49,11 +49,6 @@ IMAGES = "images"
 LAB_RELEASE = "trixie"
 """Debian's release of the disposable builder."""
 _CHEAP_FIRST = (Source.PREBUILT, Source.DEBIAN, Source.CHECKOUT, Source.MODULE)
-
-
-def component_folders() -> tuple[Path, ...]:
-    """Where components are looked for: the project's own go before those that come with labctl."""
-    return Path("components"), shipped() / "playbooks/components"
 
 
 class View(Protocol):
@@ -107,9 +102,13 @@ def build(asked: Asked, view: View) -> tuple[Built, ...]:
         _Workshop(asked, view) as shop,
     ):
         components = load_components(asked.folders, asked.source)
+        for name, text in _hidden(asked.folders):
+            view.say(name, text)
         store = Store(asked.cache / "artifacts")
         store.sweep()
         wanted = _plan(choose(components, asked.names), pinned, shop.target, Path(work))
+        # First: it takes seconds, and a tool that it lacks is better said before a build of minutes than after.
+        made = images(asked.cache, lambda text: view.say(IMAGES, text), asked.folders)
         done = [*_cached(wanted, store, view)]
         have = {built.artifact.component for built in done}
         lacking = [one for one in wanted if one.component.name not in have]
@@ -120,9 +119,17 @@ def build(asked: Asked, view: View) -> tuple[Built, ...]:
         in_order = sorted(
             [*(built.artifact for built in done), *others], key=lambda artifact: artifact.component
         )
-        made = images(asked.cache, lambda text: view.say(IMAGES, text))
         write_artifacts(asked.state / ARTIFACTS, made, in_order)
     return tuple(done)
+
+
+def _hidden(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """Yield each component of the project that goes before one that comes with labctl, and a sentence that says so."""
+    *own, shipped = folders
+    known = list_components([shipped])
+    for name, folder in list_components(own).items():
+        if name in known and folder.resolve() != known[name].resolve():
+            yield name, f"{folder} goes before the {name} that comes with labctl"
 
 
 def verify(asked: Asked, view: View) -> dict[str, list[str]]:
@@ -161,7 +168,7 @@ def pin(asked: Asked, name: str, version: str, view: View) -> str:
             raise UsageError(
                 "The images are locked at what the mirror has.", f"labctl build --pin {IMAGES}@latest"
             )
-        return pin_images(platform.machine(), lambda text: view.say(name, text))
+        return pin_images(platform.machine(), lambda text: view.say(name, text), asked.folders)
     (component,) = choose(load_components(asked.folders, asked.source), [name])
     if component.source is Source.MODULE:
         caches, pinned = Caches.of_user(), _toolchain(asked)
