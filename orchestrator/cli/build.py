@@ -64,8 +64,9 @@ def build(
 ) -> int:
     """Build COMPONENTS (default: all that are not optional), as far as the store does not have them.
 
-    Each is in playbooks/components/NAME, or ./components/NAME. A build is done on a disposable lab host; what it leaves is in
-    .labctl/artifacts.yaml for the playbooks. Exit code 1 where a build failed, or --verify found other bits.
+    Each is a folder in ./components, or comes with labctl; where both have it, the project's own is built. A build is done on
+    a disposable lab host; what it leaves is in .labctl/artifacts.yaml for the playbooks.
+    Exit code 1 where a build failed, or --verify found other bits.
     """
     from orchestrator.cli.build_view import build_view
     from orchestrator.pipeline.build import build as carry_out
