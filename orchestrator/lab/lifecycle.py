@@ -284,7 +284,8 @@ class Labs:
         if state.inventory != str(lab.inventory.resolve()) and Path(state.inventory).exists():
             raise LabError(
                 f"The lab {lab.name} on this machine belongs to {state.inventory}, not to {lab.inventory}.",
-                f"Take it down with `labctl lab down {state.inventory}`, or give this one another labctl_lab.name.",
+                f"Take it down with `labctl lab down {state.inventory}`, give this one another labctl_lab.name, "
+                "or let `labctl init` write an inventory of a lab of its own here.",
             )
 
     def _each(self, names: list[str], act: Callable[[str], str]) -> tuple[HostResult, ...]:
