@@ -3,7 +3,7 @@
 # make test    lint, types, unit, peer, browser (Chromium) and lab tests (real hosts: root, systemd-nspawn)
 # make peers   other people's tools: benchstat reads the exports; ansible-core and labctl apply the same playbooks
 # make check   lint, types and unit tests alone: two minutes on two cores
-.PHONY: demo test check lint types unit peers browser lab golden pictures simulation fuzz protos schemas lock clean help
+.PHONY: demo test check lint types unit installed peers browser lab golden pictures simulation fuzz protos schemas dist lock clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -18,7 +18,7 @@ demo: .venv/labctl
 
 test: check peers browser lab
 
-check: lint types unit
+check: lint types unit installed
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -31,6 +31,10 @@ types: .venv/dev
 # Many of them wait for a process: two a core are done soonest.
 unit: .venv/dev
 	$(BIN)/pytest tests/unit --numprocesses $(shell expr 2 \* $$(nproc))
+
+# The wheel, installed outside the repository.
+installed: .venv/dev
+	$(BIN)/pytest tests/install
 
 browser: .venv/dev
 	$(BIN)/pytest tests/browser
@@ -64,6 +68,10 @@ protos: .venv/dev
 
 schemas: .venv/labctl
 	$(BIN)/python -m orchestrator.cli.main schema --write docs/schemas
+
+# What is uploaded to a package index: the sdist, and the wheel, which holds playbooks, suites and inventories too.
+dist: .venv/dev
+	$(BIN)/hatchling build
 
 # The lock holds hashes and no addresses: it is valid wherever packages come from.
 lock: .venv/dev

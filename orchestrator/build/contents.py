@@ -61,7 +61,7 @@ def loaded(packages: Path, program: Path, loader: Path, run: Run) -> list[str]:
     if outside := [Path(path).name for path in outside] + _ABSENT.findall(said):
         raise BuildError(
             f"{program.name} loads {', '.join(outside)}, which none of the images' packages has.",
-            "Add the package that has it to playbooks/images/packages.yaml.",
+            "Add the package that has it to playbooks/components/images/packages.yaml.",
         )
     return sorted(
         {str(Path(path).relative_to(packages)) for path in inside} - {str(loader.relative_to(packages))}

@@ -5,7 +5,7 @@ busybox    busybox with a link for each applet
 pause      catatonit alone, as `/catatonit -P`
 sysbench   busybox, and sysbench with the libraries that it loads
 
-The packages are those of the lock (playbooks/images/packages.yaml), of one release of Debian whatever this machine has; they are
+The packages are those of the lock (playbooks/components/images/packages.yaml), of one release of Debian whatever this machine has; they are
 taken apart, never installed. The same packages give the same bits: entries are sorted, owned by root and dated 1970; umoci writes
 the OCI image, skopeo the archive that `ctr images import` takes. What went in stands in each image's labels and in the store's index.
 Beside them comes `set.tar`, an artifact for hosts: artifact.json, which tells the host's fingerprint what the images are made of,
@@ -35,11 +35,11 @@ from orchestrator.files import sha256_of
 from orchestrator.model.artifact import ImageArtifact, ImageSet
 from orchestrator.model.errors import BuildError
 from orchestrator.model.image_lock import ImageLock
+from orchestrator.model.system_packages import CONTAINER_IMAGES, install_hint
 
 RECIPE = 3
 """Counts up when what is done below changes the images that come out."""
 
-TOOLS = {"skopeo": "skopeo", "umoci": "umoci", "apt-get": "apt", "dpkg-deb": "dpkg"}
 SET = "set.tar"
 
 
@@ -82,10 +82,10 @@ def build_images(
     store = cache / "images" / _key(lock)
     if found := _cached(store):
         return found
-    if missing := [package for tool, package in TOOLS.items() if shutil.which(tool) is None]:
+    if missing := [package for tool, package in CONTAINER_IMAGES.items() if shutil.which(tool) is None]:
         raise BuildError(
             f"The container images cannot be made: {', '.join(missing)} is missing on this machine.",
-            f"Install it: apt-get install {' '.join(missing)}",
+            install_hint(missing),
         )
     say(f"making the container images ({', '.join(image.name for image in IMAGES)})")
     store.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from orchestrator.build.builder import GoPlaces, Say
 from orchestrator.files import sha256_of
 from orchestrator.model.errors import BuildError
+from orchestrator.model.system_packages import install_hint
 
 SUPERVISOR = """\
 import os, signal, subprocess, sys, threading
@@ -99,7 +100,7 @@ class LocalBuilder:
         if missing:
             raise BuildError(
                 f"This machine lacks what the build needs: {', '.join(missing)}.",
-                f"Install it: sudo apt-get install {' '.join(missing)}",
+                install_hint(missing),
             )
         return found
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a build left, copied into a project's folder, with a vars file that holds no path of this machine.
 
-PROJECT/.labctl/artifacts.yaml             as `orchestrator.build.artifacts` writes it, its paths beginning at the playbook's folder
+PROJECT/.labctl/artifacts.yaml             as `orchestrator.build.artifacts` writes it, its paths beginning at the project's folder
 PROJECT/.labctl/artifacts/NAME-SHA256.tar
 """
 
@@ -21,7 +21,7 @@ from orchestrator.model.artifact import ARTIFACTS
 from orchestrator.model.errors import BuildError
 
 STATE = ".labctl"
-_FROM_PLAYBOOK = "{{ playbook_dir }}/../" + STATE + "/artifacts/"
+_FROM_PROJECT = "{{ labctl_project | default(playbook_dir ~ '/..') }}/" + STATE + "/artifacts/"
 
 
 def pack(artifacts: Path, project: Path) -> int:
@@ -39,7 +39,7 @@ def pack(artifacts: Path, project: Path) -> int:
             source = Path(entry["path"])
             dest = folder / f"{name}-{entry['sha256'][:16]}{source.suffix}"
             copied += _copy(source, dest, entry["sha256"])
-            entry["path"] = _FROM_PLAYBOOK + dest.name
+            entry["path"] = _FROM_PROJECT + dest.name
             names.add(dest.name)
         write_text(project / STATE / ARTIFACTS, HEAD + yaml.safe_dump({"labctl_artifacts": told}))
         for path in folder.iterdir():

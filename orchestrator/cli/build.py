@@ -16,6 +16,7 @@ from orchestrator.cli.examples import examples
 from orchestrator.cli.options import become_options, json_option
 from orchestrator.model.artifact import RELEASES
 from orchestrator.model.errors import UsageError
+from orchestrator.shipped import component_folders, find_inventory
 
 if TYPE_CHECKING:
     from orchestrator.model.artifact import Target
@@ -74,8 +75,9 @@ def build(
 ) -> int:
     """Build COMPONENTS (default: all that are not optional), as far as the store does not have them.
 
-    Each is in playbooks/components/NAME, or ./components/NAME. A build is done on a disposable lab host; what it leaves is in
-    .labctl/artifacts.yaml for the playbooks. Exit code 1 where a build failed, or --verify found other bits.
+    Each is a folder in ./components, or comes with labctl; where both have it, the project's own is built. A build is done on
+    a disposable lab host; what it leaves is in .labctl/artifacts.yaml for the playbooks.
+    Exit code 1 where a build failed, or --verify found other bits.
     """
     from orchestrator.cli.build_view import build_view
     from orchestrator.pipeline.build import build as carry_out
@@ -107,12 +109,13 @@ def asked_for(
     """From options to what the pipeline is asked for. Raises UsageError: a folder is not there."""
     from orchestrator.model.artifact import Target
     from orchestrator.model.component import Source
-    from orchestrator.pipeline.build import Asked, component_folders
+    from orchestrator.pipeline.build import Asked
     from orchestrator.pipeline.builders import has_builders
 
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"There is no folder {folder}.", "It holds a folder a component.")
+    inventory = find_inventory(inventory) if inventory else None
     group = not local and has_builders(inventory)
     return Asked(
         names=tuple(names),

@@ -10,6 +10,7 @@ import click
 
 from orchestrator.cli.examples import examples
 from orchestrator.cli.options import inventory_option
+from orchestrator.shipped import find_inventory, short_path
 
 
 def story(inventory: Path) -> tuple[tuple[str, ...], ...]:
@@ -35,9 +36,14 @@ def demo(ctx: click.Context, inventory: Path) -> int:
     """This machine alone: make two local Debian hosts, provision them, run the suite `demo`, report.
 
     With Debian's packages of containerd, runc and crun; `labctl provision` without --source builds all runtimes from source.
-    Takes root, and a few minutes. Each step is a command that is shown, so that you can go on from any of them. The hosts
+    Takes root, and a few minutes. What this machine lacks is said before anything is made.
+    Each step is a command that is shown, so that you can go on from any of them. The hosts
     stay up afterwards; `labctl lab down` takes every trace of them away.
     """
+    from orchestrator.pipeline.lab import check_machine
+
+    inventory = short_path(inventory)
+    check_machine(find_inventory(inventory))
     began = time.monotonic()
     group = ctx.find_root().command
     worst = 0

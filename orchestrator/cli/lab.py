@@ -18,6 +18,8 @@ import click
 
 from orchestrator.cli.options import DEFAULT_INVENTORY, chosen_inventory, inventory_option, json_option
 from orchestrator.model.errors import LabError
+from orchestrator.model.system_packages import install_hint
+from orchestrator.shipped import short_path
 
 if TYPE_CHECKING:
     from orchestrator.model.lab import LabResult, LabStatus
@@ -39,7 +41,7 @@ def up(inventory: Path) -> int:
     with lab_progress() as progress:
         result = lab_up(inventory, progress)
     count = "1 host is" if len(result.hosts) == 1 else f"{len(result.hosts)} hosts are"
-    return _report(result, f"{count} up: labctl ping {inventory}")
+    return _report(result, f"{count} up: labctl ping {short_path(inventory)}")
 
 
 @lab.command()
@@ -51,7 +53,7 @@ def down(inventory: Path) -> int:
     with lab_progress() as progress:
         result = lab_down(inventory, progress)
     if result is None:
-        click.echo(f"The lab of {inventory} is not there: nothing to remove.")
+        click.echo(f"The lab of {short_path(inventory)} is not there: nothing to remove.")
         return 0
     return _report(result, f"The lab {result.name} is gone.")
 
@@ -83,7 +85,7 @@ def ssh(host: str, command: tuple[str, ...], option: Path | None) -> None:
     words = command if len(command) < 2 else (shlex.join(command),)
     argv = ssh_command(chosen_inventory(None, option), host, words)
     if not shutil.which(argv[0]):
-        raise LabError("This machine has no ssh.", "Install: apt-get install openssh-client")
+        raise LabError("This machine has no ssh.", install_hint(["openssh-client"]))
     os.execvp(argv[0], argv)
 
 

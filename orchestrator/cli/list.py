@@ -11,6 +11,7 @@ import click
 
 from orchestrator.cli.examples import examples
 from orchestrator.cli.run import how_often
+from orchestrator.shipped import suite_folders
 
 if TYPE_CHECKING:
     from orchestrator.model.run import Suite
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
 def list_command(long: bool, as_json: bool) -> None:
     """List suites, benchmarks and metrics."""
-    from orchestrator.pipeline.run import known_suites, suite_folders
+    from orchestrator.pipeline.run import known_suites
     from remote_agent.benchmarks.registry import catalogue
 
     suites, benchmarks = known_suites(suite_folders()), catalogue()

@@ -27,6 +27,7 @@ class Verb:
 
 VERBS = (
     Verb("demo", "demo", "This machine alone: local lab, provision, run, report."),
+    Verb("init", "init", "Write the folder of a project: an inventory, a suite, .gitignore."),
     Verb("lab", "lab", "Make, inspect and remove the local Debian hosts that an inventory describes."),
     Verb("inventory", "inventory", "Say which hosts an inventory has, and where each is reached."),
     Verb("ping", "ping", "Say which hosts answer, and how fast."),
@@ -57,12 +58,14 @@ again took a twelfth of a short call."""
 EPILOG = """\b
 Examples:
   labctl demo                                  # everything, on this machine
+  labctl init                                  # an inventory and a suite, to be changed
   labctl lab up && labctl provision            # two local hosts with runtimes
   labctl run --suite operations --runs 30
   labctl report
 
 \b
-Where no inventory is named: --inventory, else $LABCTL_INVENTORY, else inventories/lab.yaml.
+An inventory is a path, or the name of one in ./inventories, else of one that comes with labctl (lab, vm).
+Where none is named: --inventory, else $LABCTL_INVENTORY, else inventories/lab.yaml.
 Exit codes: 0 fine, 1 a host or trial failed, 2 usage or configuration, 3 unreachable,
 4 a gate failed, 130 interrupted.
 """

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from orchestrator.shipped import find_inventory
+
 DEFAULT_INVENTORY = Path("inventories/lab.yaml")
 _PATH = click.Path(path_type=Path)
 
@@ -18,11 +20,14 @@ _PATH = click.Path(path_type=Path)
 def chosen_inventory(
     argument: Path | None, option: Path | None, environ: Mapping[str, str] = os.environ
 ) -> Path:
-    """INVENTORY or --inventory, else $LABCTL_INVENTORY, else inventories/lab.yaml. Raises click.UsageError: two are named."""
+    """INVENTORY or --inventory, else $LABCTL_INVENTORY, else inventories/lab.yaml, as `find_inventory` finds it.
+
+    Raises click.UsageError: two are named.
+    """
     if argument is not None and option is not None and argument != option:
         raise click.UsageError("INVENTORY and --inventory name two files; name one.")
     named = environ.get("LABCTL_INVENTORY")
-    return argument or option or (Path(named) if named else DEFAULT_INVENTORY)
+    return find_inventory(argument or option or (Path(named) if named else DEFAULT_INVENTORY))
 
 
 def inventory_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ import click
 from orchestrator.cli.examples import examples
 from orchestrator.cli.options import become_options, forks_option, inventory_option, json_option, limit_option
 from orchestrator.cli.playbook_options import playbook_options
+from orchestrator.shipped import short_path
 
 if TYPE_CHECKING:
     from orchestrator.provision.foresight import Foreseen, HostPlan
@@ -102,12 +103,8 @@ def _print_task(entry: Foreseen) -> None:
 
 
 def _short(place: str) -> str:
-    """From where one stands, if the file is below."""
     path, _, line = place.rpartition(":")
-    try:
-        return f"{Path(path).relative_to(Path.cwd())}:{line}"
-    except ValueError:
-        return place
+    return f"{short_path(Path(path))}:{line}"
 
 
 def _counted(number: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from orchestrator.model.errors import UsageError
+from orchestrator.shipped import find_playbook, shipped
 
 _PATH = click.Path(path_type=Path)
 _OPTIONS = (
@@ -20,9 +21,7 @@ _OPTIONS = (
         "-p",
         "--playbook",
         type=_PATH,
-        default=Path("playbooks/site.yaml"),
-        show_default=True,
-        help="What to carry out.",
+        help="What to carry out.  [default: the site.yaml that comes with labctl]",
     ),
     click.option(
         "-t",
@@ -48,14 +47,14 @@ def playbook_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_playbook(
         *args: Any,
-        playbook: Path,
+        playbook: Path | None,
         tags: Sequence[str],
         skip_tags: Sequence[str],
         extra_vars: Sequence[str],
         **kwargs: Any,
     ) -> Any:
         wanted = {
-            "playbook": playbook,
+            "playbook": find_playbook(playbook) if playbook else shipped() / "playbooks/site.yaml",
             "tags": _words(tags),
             "skip_tags": _words(skip_tags),
             "extra_vars": parse_extra_vars(extra_vars),

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.shipped import short_path
+
 if TYPE_CHECKING:
     from orchestrator.model.run import RunSpec
     from orchestrator.results.store import RunFolder, RunStore
@@ -71,11 +73,11 @@ def handed_over(spec: RunSpec, folder: RunFolder) -> list[str]:
 
     runs = folder.path.parent
     elsewhere = "" if runs == Path("runs") else f" -e runs={runs.absolute()}"
-    inventory = Path(spec.inventory)
-    if inventory.is_relative_to(Path.cwd()):
-        inventory = inventory.relative_to(Path.cwd())
+    inventory = short_path(Path(spec.inventory))
+    copy = [] if Path("playbooks/run.yaml").is_file() else ["  labctl init --playbooks"]
     return [
         f"Prepared {folder.id}, for {len(spec.hosts)} host{'s' * (len(spec.hosts) != 1)}: no host was reached.",
+        *copy,
         f"  ansible-playbook -i {inventory} playbooks/run.yaml -e run={folder.id}{elsewhere}",
         f"  labctl report {folder.id}",
         *(

@@ -18,6 +18,7 @@ from orchestrator.cli.prepare import prepare_options, prepare_run
 from orchestrator.cli.runs import root_option
 from orchestrator.cli.words import duration
 from orchestrator.model.stopping import FIRST
+from orchestrator.shipped import suite_folders
 
 if TYPE_CHECKING:
     from orchestrator.model.run import BenchmarkPlan, RunSpec
@@ -109,7 +110,7 @@ def run(
     """
     from orchestrator.model.run import Profile
     from orchestrator.pipeline.expected import expected
-    from orchestrator.pipeline.run import Wanted, plan_run, resume_run, start_run, suite_folders
+    from orchestrator.pipeline.run import Wanted, plan_run, resume_run, start_run
     from orchestrator.results.store import RunStore
 
     store = RunStore(root)

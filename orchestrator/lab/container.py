@@ -19,6 +19,7 @@ from orchestrator.lab import guest, sources
 from orchestrator.lab.cgroups import Cgroups
 from orchestrator.lab.files import remove_tree
 from orchestrator.lab.keys import public_key
+from orchestrator.lab.machine import cannot_begin, missing
 from orchestrator.lab.network import Network, network_of
 from orchestrator.lab.provider import Site, process_alive
 from orchestrator.lab.rootfs import Recipe, RootfsCache
@@ -26,17 +27,8 @@ from orchestrator.lab.state import LABS, HostState, StateFile, with_host
 from orchestrator.lab.system import Identity, System, find_tool, last_lines, tail
 from orchestrator.model.errors import LabError
 from orchestrator.model.lab import LabHost
+from orchestrator.model.system_packages import CONTAINER_HOSTS, NOTHING, Needs
 
-TOOLS = {
-    "systemd-nspawn": "systemd-container",
-    "mmdebstrap": "mmdebstrap",
-    "nft": "nftables",
-    "ip": "iproute2",
-    "nsenter": "util-linux",
-    "unshare": "util-linux",
-    "setpriv": "util-linux",
-    "ssh-keygen": "openssh-client",
-}
 ENVIRONMENT = ("SYSTEMD_SECCOMP=0", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=1")
 DEVICES = (Path("/dev/fuse"), Path("/dev/kmsg"))
 POWER_OFF = signal.SIGRTMIN + 4
@@ -112,17 +104,11 @@ class ContainerProvider:
         cgroups = Cgroups.of_machine(system)
         return cls(system, cgroups, Network(system), cache_folder() / "rootfs", os.geteuid() == 0)
 
-    def problem(self) -> LabError | None:
-        if not self.root_user:
-            return LabError("Lab hosts as containers need root.", "Run labctl with sudo.")
-        missing = {package: tool for tool, package in TOOLS.items() if not self.which(tool)}
-        if not Path(sources.KEYRING).exists():
-            missing["debian-archive-keyring"] = sources.KEYRING
-        if missing:
-            return LabError(
-                f"Lab hosts as containers need {', '.join(missing.values())}, which this machine lacks.",
-                f"Install: apt-get install {' '.join(missing)}",
-            )
+    def problem(self, besides: Needs = NOTHING) -> LabError | None:
+        lacking = missing({**CONTAINER_HOSTS, **besides}, self.which)
+        if lacking or not self.root_user:
+            what = "Lab hosts as containers" + (" and container images" if besides else "")
+            return cannot_begin(what, lacking, not self.root_user)
         if reason := self.cgroups.problem():
             return LabError(f"Lab hosts as containers do not work here: {reason}.")
         return None

@@ -3,19 +3,23 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
 from textwrap import indent
+from zlib import crc32
 
+from orchestrator.lab.state import LABS
 from orchestrator.lab.system import System, json_of
 from orchestrator.lab.vm import port_is_free
 from orchestrator.model.artifact import LAB_RELEASE
 from orchestrator.model.errors import LabError, UsageError
 
 TEMPLATE = """\
-# {count} on this machine, written by `labctl lab new`. `labctl lab up {name}` makes what this describes.
+# {count} on this machine. `labctl lab up{argument}` makes what this describes, `labctl lab down{argument}` removes it.
 all:
   vars:
     ansible_user: root
@@ -25,12 +29,14 @@ all:
     # All stand on one physical machine: they take turns, and count once.
     labctl_machine: this-machine
     labctl_lab:
-      provider: {provider}
+{name}      provider: {provider}
       release: {release}
 {settings}  hosts:
 {hosts}"""
 FIRST_PORT = 10231
 MOST_HOSTS = 200
+FIRST_NUMBERS = 90
+"""Among so many numbers the search for a project's first lab begins."""
 
 
 def free_number(used: Iterable[IPv4Network], links: Iterable[str], first: int = 2) -> int:
@@ -80,11 +86,17 @@ def free_ports(count: int, described: set[int], first: int = FIRST_PORT) -> int:
 
 
 def inventory_text(
-    path: Path, hosts: int, provider: str, number: int, keys: str | None = None, release: str = LAB_RELEASE
+    path: Path,
+    hosts: int,
+    provider: str,
+    number: int,
+    keys: str | None = None,
+    name: str | None = None,
+    release: str = LAB_RELEASE,
 ) -> str:
     """The inventory for ``path``; ``keys`` is the folder of its keys, relative to the inventory's.
 
-    ``number`` is that of the subnet (container), or the first port (vm).
+    ``name`` is the lab's, where it is not that of the file. ``number`` is that of the subnet (container), or the first port (vm).
     """
     if not 1 <= hosts <= MOST_HOSTS:
         raise UsageError(f"A lab has 1 to {MOST_HOSTS} hosts, not {hosts}.")
@@ -102,13 +114,15 @@ def inventory_text(
     ]
     return TEMPLATE.format(
         count="One Debian host" if hosts == 1 else f"{hosts} Debian hosts",
-        name=path,
+        # The default inventory need not be named.
+        argument=f" {path}" if name is None else "",
+        name=f"      name: {name}\n" if name else "",
         keys=keys or f"../.labctl/lab/{path.stem}",
         provider=provider,
         release=release,
         settings=indent(settings, "      "),
         hosts="".join(
-            f"    {path.stem}-{index}:\n      {each}\n" for index, each in enumerate(where, start=1)
+            f"    {name or path.stem}-{index}:\n      {each}\n" for index, each in enumerate(where, start=1)
         ),
     )
 
@@ -126,12 +140,38 @@ def write_new(path: Path, hosts: int, provider: str, system: System) -> int:
             f"{path} cannot be a lab's inventory: it names the lab.",
             "Use lower-case letters, digits and hyphens, and end in .yaml.",
         )
+    number = _free(path.parent, hosts, provider, system)
+    _write(path, inventory_text(path, hosts, provider, number))
+    return number
+
+
+def write_first(path: Path, provider: str, system: System, labs: Path = LABS) -> str:
+    """Write the first inventory of a project, of two hosts, and return its lab's name: no lab in ``labs`` has it.
+
+    Every project has a file of this name, so the lab has a name of its own. Where the search for a free number begins
+    depends on the path: two projects whose labs are not up yet differ too. Raises UsageError: the file is there;
+    LabError: no subnet and no port is free.
+    """
+    number = _free(path.parent, 2, provider, system, crc32(os.fsencode(path.absolute())) % FIRST_NUMBERS)
+    names = (f"lab{count}" for count in itertools.count(number))
+    name = next(name for name in names if not (labs / name).exists())
+    _write(path, inventory_text(path, 2, provider, number, name=name))
+    return name
+
+
+def _free(folder: Path, hosts: int, provider: str, system: System, skipped: int = 0) -> int:
+    """A number for `inventory_text` that nothing here uses, and no other inventory in ``folder``.
+
+    The search leaves the first ``skipped`` numbers out.
+    """
     if provider == "vm":
-        number = free_ports(hosts, ports_described(path.parent))
-    else:
-        used = [*networks_here(system), *networks_described(path.parent)]
-        number = free_number(used, links_here(system))
-    text = inventory_text(path, hosts, provider, number)
+        return free_ports(hosts, ports_described(folder), FIRST_PORT + 10 * skipped)
+    used = [*networks_here(system), *networks_described(folder)]
+    return free_number(used, links_here(system), 2 + skipped)
+
+
+def _write(path: Path, text: str) -> None:
+    """Raises UsageError: the file is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -140,4 +180,3 @@ def write_new(path: Path, hosts: int, provider: str, system: System) -> int:
         raise UsageError(
             f"{path} is there already, and is left as it is.", "Name another with --file."
         ) from None
-    return number

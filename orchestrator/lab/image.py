@@ -17,6 +17,7 @@ from orchestrator.lab.system import Progress, System, find_tool
 from orchestrator.lab.vm import VmProvider
 from orchestrator.model.errors import LabError, UsageError
 from orchestrator.model.lab import LabImage, LabSpec, MachineSize
+from orchestrator.model.system_packages import install_hint
 
 SCHEMA = 1
 FORMATS = {".qcow2": "qcow2", ".raw": "raw"}
@@ -40,7 +41,7 @@ def write_image(lab: LabSpec, output: Path | None, system: System, progress: Pro
     if FORMATS[path.suffix] == "qcow2" and not find_tool("qemu-img"):
         raise LabError(
             "A .qcow2 image takes qemu-img, which this machine lacks.",
-            "Install: apt-get install qemu-utils; or name a .raw file with --output.",
+            f"{install_hint(['qemu-utils'])}; or name a .raw file with --output.",
         )
     base = provider.base_disk(lab, lab.release, progress)
     files = {

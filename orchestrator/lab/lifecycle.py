@@ -109,6 +109,7 @@ class Labs:
             site.state.write(LabState(lab.name, str(lab.inventory.resolve()), provider.name))
         else:
             self._refuse_stranger(lab, state)
+            _refuse_other_key(lab, state)
             if state.provider != provider.name:
                 raise LabError(
                     f"The lab {lab.name} is up with provider {state.provider}, not {provider.name}.",
@@ -283,7 +284,8 @@ class Labs:
         if state.inventory != str(lab.inventory.resolve()) and Path(state.inventory).exists():
             raise LabError(
                 f"The lab {lab.name} on this machine belongs to {state.inventory}, not to {lab.inventory}.",
-                f"Take it down with `labctl lab down {state.inventory}`, or give this one another labctl_lab.name.",
+                f"Take it down with `labctl lab down {state.inventory}`, give this one another labctl_lab.name, "
+                "or let `labctl init` write an inventory of a lab of its own here.",
             )
 
     def _each(self, names: list[str], act: Callable[[str], str]) -> tuple[HostResult, ...]:
@@ -301,6 +303,19 @@ class Labs:
             except BaseException:
                 self.system.clock.stop()
                 raise
+
+
+def _refuse_other_key(lab: LabSpec, state: LabState) -> None:
+    """An inventory that comes with labctl serves every project, and its hosts let in the key of the project that made them."""
+    key = str(lab.hosts[0].key_file.resolve())
+    if not state.hosts or state.key_file in (None, key):
+        return
+    gone = not Path(str(state.key_file)).exists()
+    raise LabError(
+        f"The hosts of the lab {lab.name} let in the key {state.key_file}{', which is gone' if gone else ''}, not {key}.",
+        f"{'Remove them with `labctl lab down`' if gone else 'Work in the folder that made them'}, "
+        "or let `labctl init` write an inventory of a lab of its own here.",
+    )
 
 
 def banner(address: str, port: int, seconds: float = 2.0) -> bool:

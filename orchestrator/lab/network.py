@@ -19,6 +19,7 @@ from orchestrator.model.lab import LabHost, LabNetwork, LabSpec
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 GUEST_LINK = "host0"
+_OWN_INVENTORY = "Let `labctl init` write an inventory of a lab of its own in this folder"
 
 
 def network_of(lab: LabSpec) -> LabNetwork:
@@ -59,13 +60,13 @@ class Network:
         if wanted.bridge in self._links():
             raise LabError(
                 f"This machine already has a network interface {wanted.bridge}, which labctl did not make.",
-                f"Choose another labctl_lab.bridge in {lab.inventory}.",
+                f"{_OWN_INVENTORY}, or choose another labctl_lab.bridge in {lab.inventory}.",
             )
         for link, network in self._networks():
             if network.overlaps(wanted.subnet) and network.prefixlen > 0:
                 raise LabError(
                     f"The lab's subnet {wanted.subnet} overlaps {network}, which {link} of this machine uses.",
-                    f"Choose another labctl_lab.subnet in {lab.inventory}, or take down the lab that has it.",
+                    f"{_OWN_INVENTORY}, take down the lab that has it, or choose another labctl_lab.subnet in {lab.inventory}.",
                 )
 
     def plan(self, lab: LabSpec, forward_before: str | None) -> NetworkState:

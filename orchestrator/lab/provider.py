@@ -11,6 +11,7 @@ from orchestrator.lab.state import StateFile
 from orchestrator.lab.system import Progress, System
 from orchestrator.model.errors import LabError
 from orchestrator.model.lab import LabHost, LabSpec
+from orchestrator.model.system_packages import NOTHING, Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,11 @@ class Provider(Protocol):
         """How long a host may take from its start until it is up, on a machine that is busy with others."""
         ...
 
-    def problem(self) -> LabError | None:
-        """Why it does not work on this machine, with what mends it; None where it works."""
+    def problem(self, besides: Needs = NOTHING) -> LabError | None:
+        """Why it does not work on this machine, with what mends it; None where it works.
+
+        ``besides`` is what else somebody needs, so that one command brings everything.
+        """
         ...
 
     def open(self, site: Site) -> None:
@@ -107,22 +111,24 @@ class Chosen:
 Factory = Callable[[System], Provider]
 
 
-def choose(asked: str | None, factories: Mapping[str, Factory], system: System) -> Chosen:
+def choose(
+    asked: str | None, factories: Mapping[str, Factory], system: System, besides: Needs = NOTHING
+) -> Chosen:
     """The provider that is asked for, else the first that works here: ``factories`` has the best first.
 
-    Raises LabError with the reason of each that does not.
+    ``besides`` is what else must be on this machine. Raises LabError with the reason of each that does not.
     """
     if asked is not None:
         if asked not in factories:
             raise LabError(f"There is no lab provider '{asked}'.", f"There is: {', '.join(factories)}.")
         provider = factories[asked](system)
-        if problem := provider.problem():
+        if problem := provider.problem(besides):
             raise problem
         return Chosen(provider, "as it was asked for")
     problems: list[LabError] = []
     for factory in factories.values():
         provider = factory(system)
-        problem = provider.problem()
+        problem = provider.problem(besides)
         if problem is None:
             return Chosen(provider, f"{provider.summary} are the best that work here")
         problems.append(problem)

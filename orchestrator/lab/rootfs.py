@@ -12,9 +12,10 @@ from pathlib import Path
 
 from orchestrator.files import write_text
 from orchestrator.lab.files import locked, remove_tree
-from orchestrator.lab.sources import KEYRING, Mirror, apt_conf
+from orchestrator.lab.sources import Mirror, apt_conf
 from orchestrator.lab.system import System, tail
 from orchestrator.model.errors import LabError
+from orchestrator.model.system_packages import KEYRING
 
 RECIPE = 1
 """Counts up when what is done below changes the file system that comes out."""

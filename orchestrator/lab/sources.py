@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from orchestrator.lab.system import System
 from orchestrator.model.errors import LabError
+from orchestrator.model.system_packages import KEYRING
 
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _SUITES = re.compile(
     r"(?P<base>oldoldstable|oldstable|stable|testing|unstable|sid|buster|bullseye|bookworm|trixie|forky|duke)"
     r"(?P<part>-security|/updates|-updates)?/?"

@@ -25,22 +25,19 @@ from orchestrator.lab.disk import ENTER_NAMESPACE, BaseDisk, DiskCache, disk_rec
 from orchestrator.lab.files import remove_tree
 from orchestrator.lab.guest import Entry, Furniture, own_files
 from orchestrator.lab.keys import host_pattern, make_key, public_key
+from orchestrator.lab.machine import cannot_begin, missing
 from orchestrator.lab.provider import Site, process_alive
 from orchestrator.lab.state import HostState, with_host
 from orchestrator.lab.system import Identity, Progress, System, find_tool, last_lines, tail
 from orchestrator.model.errors import LabError
 from orchestrator.model.lab import LabHost, LabSpec
+from orchestrator.model.system_packages import (
+    NOTHING,
+    VIRTUAL_MACHINES,
+    VIRTUAL_MACHINES_OF_USERS,
+    Needs,
+)
 
-TOOLS = {
-    "mmdebstrap": "mmdebstrap",
-    "mke2fs": "e2fsprogs",
-    "debugfs": "e2fsprogs",
-    "setpriv": "util-linux",
-    "ssh": "openssh-client",
-    "ssh-keygen": "openssh-client",
-}
-TOOLS_OF_USERS = {"unshare": "util-linux", "newuidmap": "uidmap"}
-"""What users that are not root need beside those."""
 STOP_SECONDS = 60.0
 KILL_SECONDS = 10.0
 HOST_KEY = "etc/ssh/ssh_host_ed25519_key"
@@ -113,22 +110,16 @@ class VmProvider:
     def of_machine(cls, system: System) -> VmProvider:
         return cls(system, cache_folder() / "disks", os.geteuid() == 0)
 
-    def problem(self) -> LabError | None:
+    def problem(self, besides: Needs = NOTHING) -> LabError | None:
         architecture = self.architectures.get(self.machine)
         if architecture is None:
             known = ", ".join(self.architectures)
             return LabError(f"Lab hosts as virtual machines are made on {known}, and this is {self.machine}.")
-        tools = {architecture.program: architecture.package, **TOOLS}
-        if not self.root_user:
-            tools |= TOOLS_OF_USERS
-        missing = {tool: package for tool, package in tools.items() if not self.which(tool)}
-        if not Path(sources.KEYRING).exists():
-            missing[sources.KEYRING] = "debian-archive-keyring"
-        if missing:
-            return LabError(
-                f"Lab hosts as virtual machines need {', '.join(missing)}, which this machine lacks.",
-                f"Install: apt-get install --no-install-recommends {' '.join(dict.fromkeys(missing.values()))}",
-            )
+        of_users = NOTHING if self.root_user else VIRTUAL_MACHINES_OF_USERS
+        needs = {architecture.program: architecture.package, **VIRTUAL_MACHINES, **of_users, **besides}
+        if lacking := missing(needs, self.which):
+            what = "Lab hosts as virtual machines" + (" and container images" if besides else "")
+            return cannot_begin(what, lacking)
         return None if self.root_user else self._namespace_problem()
 
     # --- shared

@@ -15,6 +15,7 @@ from orchestrator.load.become import OF_THIS_CALL, BecomePassword
 from orchestrator.model.endpoint import Endpoint
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Host, Inventory
+from orchestrator.shipped import project_variables
 
 _ADDRESS = ("ansible_ssh_host", "ansible_host")
 _PORT = ("ansible_ssh_port", "ansible_port")
@@ -212,7 +213,7 @@ class _Reader:
             return value
         from orchestrator.load.templates import TemplateFailed, Templates
 
-        variables = {**self.host.vars, **magic_vars(self.host, self.inventory)}
+        variables = {**project_variables(), **self.host.vars, **magic_vars(self.host, self.inventory)}
         try:
             return Templates(variables, self.environ).render(value)
         except TemplateFailed as error:

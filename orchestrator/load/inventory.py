@@ -40,7 +40,7 @@ def load_inventory(path: Path, playbook_dir: Path | None = None) -> Inventory:
     path = path.absolute()
     if not path.exists():
         raise ConfigError(
-            "there is no such inventory.", file=path, hint="Name one, or let `labctl lab new` write one."
+            "there is no such inventory.", file=path, hint="Name one, or let `labctl init` write one."
         )
     tree = read_tree(_files(path))
     base = path if path.is_dir() else path.parent

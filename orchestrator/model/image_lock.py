@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""playbooks/images/packages.yaml: Debian's packages that the container images are made of."""
+"""playbooks/components/images/packages.yaml: Debian's packages that the container images are made of."""
 
 from __future__ import annotations
 

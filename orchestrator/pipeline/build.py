@@ -34,7 +34,7 @@ from orchestrator.build.toolchain import Caches
 from orchestrator.files import cache_folder, sha256_of, write_text
 from orchestrator.lab.files import locked
 from orchestrator.lab.system import System
-from orchestrator.load.component import FILE, choose, load_components, load_toolchain
+from orchestrator.load.component import FILE, choose, list_components, load_components, load_toolchain
 from orchestrator.load.yaml_edit import replace_values
 from orchestrator.model.artifact import (
     ARTIFACTS,
@@ -56,17 +56,12 @@ from orchestrator.pipeline.build_plan import (
 )
 from orchestrator.pipeline.builders import Choice, NoBuilder, builder_for
 from orchestrator.pipeline.images import images, package_sources, pin_images
-from orchestrator.shipped import shipped
+from orchestrator.shipped import component_folders
 
 LOCK_SECONDS = 7200.0
 WAITING = "waiting: another labctl of yours is building"
 IMAGES = "images"
 """What the container images are called among components."""
-
-
-def component_folders() -> tuple[Path, ...]:
-    """Where components are looked for: the project's own go before those that come with labctl."""
-    return Path("components"), shipped() / "playbooks/components"
 
 
 class View(Protocol):
@@ -118,6 +113,10 @@ def build(asked: Asked, view: View) -> tuple[Built, ...]:
     done: list[Built] = []
     results: list[TargetArtifacts] = []
     with _one_at_a_time(view), tempfile.TemporaryDirectory(prefix="labctl-build-") as work:
+        for name, text in _hidden(asked.folders):
+            view.say(name, text)
+        # First: it takes seconds, and a tool that it lacks is better said before a build of minutes than after.
+        container_images = images(asked.cache, lambda text: view.say(IMAGES, text), asked.folders)
         store.sweep()
         for architecture, releases in releases_by_architecture(targets_of(asked)).items():
             shop = _Workshop(asked, view, architecture, releases, Path(work))
@@ -125,9 +124,7 @@ def build(asked: Asked, view: View) -> tuple[Built, ...]:
                 made, of_targets = _build_for(asked, components, pinned, shop, store, view)
             done += made
             results += of_targets
-        write_artifacts(
-            asked.state / ARTIFACTS, images(asked.cache, lambda text: view.say(IMAGES, text)), results
-        )
+        write_artifacts(asked.state / ARTIFACTS, container_images, results)
     return tuple(done)
 
 
@@ -171,6 +168,15 @@ def _build_for(
     return list(done.values()), of_targets
 
 
+def _hidden(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """Yield each component of the project that goes before one that comes with labctl, and a sentence that says so."""
+    *own, shipped = folders
+    known = list_components([shipped])
+    for name, folder in list_components(own).items():
+        if name in known and folder.resolve() != known[name].resolve():
+            yield name, f"{folder} goes before the {name} that comes with labctl"
+
+
 def verify(asked: Asked, view: View) -> dict[str, list[str]]:
     """Each component made again from nothing; the files that came out otherwise, by component. Raises as `build`."""
     first = {(built.artifact.component, built.artifact.key): built.artifact for built in build(asked, view)}
@@ -207,7 +213,7 @@ def pin(asked: Asked, name: str, version: str, view: View) -> str:
             raise UsageError(
                 "The images are locked at what the mirror has.", f"labctl build --pin {IMAGES}@latest"
             )
-        return pin_images(platform.machine(), lambda text: view.say(name, text))
+        return pin_images(platform.machine(), lambda text: view.say(name, text), asked.folders)
     (component,) = choose(load_components(asked.folders, asked.source), [name])
     if component.source is Source.MODULE:
         caches, pinned = Caches.of_user(), _toolchain(asked)

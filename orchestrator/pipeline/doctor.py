@@ -15,10 +15,10 @@ from orchestrator.model.artifact import Target
 from orchestrator.model.component import Component
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Host
-from orchestrator.pipeline.build import component_folders
 from orchestrator.pipeline.reach import Selection
 from orchestrator.provision.apply import gather_facts
 from orchestrator.provision.doctor import BuildState, Diagnosis, examine
+from orchestrator.shipped import component_folders
 from orchestrator.ssh import Connection, Results
 
 

@@ -4,38 +4,59 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from orchestrator.build.debian import newest, run_tool
 from orchestrator.build.images import build_images
 from orchestrator.build.recipe import DEBIAN_NAMES
 from orchestrator.files import write_text
-from orchestrator.lab.sources import KEYRING, Mirror, mirror_for
+from orchestrator.lab.sources import Mirror, mirror_for
 from orchestrator.load.image_lock import load_image_lock, lock_text
 from orchestrator.model.artifact import ImageSet
 from orchestrator.model.errors import BuildError, LabError
 from orchestrator.model.image_lock import ImageLock
-from orchestrator.shipped import shipped
+from orchestrator.model.system_packages import KEYRING
+from orchestrator.shipped import component_folders, shipped
 
-LOCK = shipped() / "playbooks/images/packages.yaml"
+LOCK = "images/packages.yaml"
+"""Below a folder of components."""
 
 
-def images(cache: Path, say: Callable[[str], None] = lambda _: None) -> ImageSet:
-    """Out of ``cache``, or made. Raises BuildError, ConfigError."""
-    lock = load_image_lock(LOCK)
+def images(
+    cache: Path, say: Callable[[str], None] = lambda _: None, folders: Sequence[Path] | None = None
+) -> ImageSet:
+    """Out of ``cache``, or made from the lock of the first of ``folders`` that has one. Raises BuildError, ConfigError."""
+    path = image_lock(folders or component_folders())
+    lock = load_image_lock(path)
+    if path.resolve() != (shipped() / "playbooks/components" / LOCK).resolve():
+        say(f"{path} goes before the lock that comes with labctl")
     return build_images(cache, lock, lambda: sources(lock), say=say)
 
 
-def pin_images(machine: str, say: Callable[[str], None]) -> str:
-    """Lock what the mirror has now; gives the version of what is held. Raises BuildError, ConfigError."""
-    lock = load_image_lock(LOCK)
+def image_lock(folders: Sequence[Path]) -> Path:
+    """Return the lock of the first of ``folders`` that has one."""
+    return next((folder / LOCK for folder in folders if (folder / LOCK).is_file()), folders[-1] / LOCK)
+
+
+def pin_images(machine: str, say: Callable[[str], None], folders: Sequence[Path] | None = None) -> str:
+    """Lock what the mirror has now; gives the version of what is held. Raises BuildError, ConfigError.
+
+    The lock that comes with labctl stays as it is: the new one is written to the project's components, and goes before it.
+    Only a folder that is named in ``folders`` before the usual ones keeps its own.
+    """
+    usual = component_folders()
+    named = (folders or usual)[: -len(usual)]
+    path = image_lock(folders or usual)
+    lock = load_image_lock(path)
+    own = path if path in [folder / LOCK for folder in named] else usual[0] / LOCK
     with tempfile.TemporaryDirectory(prefix="labctl-pin-") as work:
         found = newest(lock, sources(lock), Path(work), run_tool)
     for package in lock.packages:
         if found[package.name].version != package.version:
             say(f"{package.name} {package.version} -> {found[package.name].version}")
-    write_text(LOCK, lock_text(lock, found, DEBIAN_NAMES.get(machine, machine)))
+    say(f"the lock is {own}")
+    write_text(own, lock_text(lock, found, DEBIAN_NAMES.get(machine, machine)))
     return ", ".join(f"{name} {found[name].version}" for name in sorted(lock.held))
 
 

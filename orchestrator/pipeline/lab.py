@@ -6,17 +6,30 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.lab.image import write_image
-from orchestrator.lab.lifecycle import Labs
+from orchestrator.lab.lifecycle import PROVIDERS, Labs
+from orchestrator.lab.provider import choose
 from orchestrator.lab.system import Progress, System
 from orchestrator.load.inventory import load_inventory
 from orchestrator.load.lab import lab_spec
-from orchestrator.model.errors import LabError
+from orchestrator.model.errors import LabError, UsageError
 from orchestrator.model.lab import LabHost, LabImage, LabResult, LabSpec, LabStatus
+from orchestrator.model.system_packages import CONTAINER_IMAGES
 
 
 def read_lab(inventory: Path) -> LabSpec:
     """Raises ConfigError."""
     return lab_spec(load_inventory(inventory))
+
+
+def check_machine(inventory: Path) -> None:
+    """Check that a demo can be made here: the lab of ``inventory``, and the container images.
+
+    Raises ConfigError, and UsageError with all that is missing and the one command that brings it.
+    """
+    try:
+        choose(read_lab(inventory).provider, PROVIDERS, System(), CONTAINER_IMAGES)
+    except LabError as error:
+        raise UsageError(error.message, error.hint) from error
 
 
 def lab_up(inventory: Path, progress: Progress, labs: Labs | None = None) -> LabResult:

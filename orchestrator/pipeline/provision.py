@@ -26,13 +26,15 @@ from orchestrator.provision.events import EventSink, HostReport
 from orchestrator.provision.host import Settings, Visit, carry_out_plays
 from orchestrator.provision.retry import Failed
 from orchestrator.provision.selection import tags_of
-from orchestrator.shipped import shipped
+from orchestrator.shipped import PROJECT, shipped
 from orchestrator.ssh import Connection, connect, fan_out
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.build import Asked, View
 
 TURN_SECONDS = 0.02
+_ELSEWHERE = {"labctl_artifacts", "labctl_artifacts_file", PROJECT}
+"""Extra variables with which the artifacts of the playbook are not those that a build leaves here."""
 DEFAULT_PLAYBOOK = shipped() / "playbooks/site.yaml"
 
 
@@ -160,7 +162,7 @@ def _long_turns() -> Iterator[None]:
 def _wants_artifacts(request: Request) -> bool:
     """Whether the playbook names the vars file of builds; one that cannot be read is refused later, with its reason."""
     playbook = request.playbook
-    if "labctl_artifacts" in request.extra_vars or not playbook.is_file():
+    if _ELSEWHERE & request.extra_vars.keys() or not playbook.is_file():
         return False
     return ARTIFACTS in playbook.read_text(encoding="utf-8", errors="replace")
 

@@ -29,7 +29,6 @@ from orchestrator.model.stopping import MOST
 from orchestrator.results.store import RunFolder, RunStore, new_run_id
 from orchestrator.runs.process import owned, owning, start_detached
 from orchestrator.runs.sockets import socket_of
-from orchestrator.shipped import shipped
 from orchestrator.ssh import Results
 from remote_agent.benchmarks.registry import catalogue, find
 
@@ -102,11 +101,6 @@ def _seated(hosts: Sequence[Host]) -> tuple[RunHost, ...]:
     return tuple(
         RunHost(host.name, host.machine, seat=seat if "labctl_lab" in host.vars else "") for host in hosts
     )
-
-
-def suite_folders() -> tuple[Path, ...]:
-    """Where suites are looked for by name: ./suites, then those that labctl brings."""
-    return Path("suites"), shipped() / "suites"
 
 
 def known_suites(folders: Sequence[Path]) -> list[Suite]:

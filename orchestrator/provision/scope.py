@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.load.language import MISSING, Compiled, Language, TemplateFailed, is_template
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.playbook import Play, Role, Task, Written
+from orchestrator.shipped import project_variables
 
 PENDING = object()
 """Stands for a registered result that has not come back yet."""
@@ -191,7 +192,7 @@ class HostVars(Mapping[str, Any]):
         live, facts = self.known.of(name)
         plain = (Layer(values, templates=False) for values in (live, facts))
         names = Layer(_host_names(host, self.inventory), templates=False)
-        scope = Scope(self.language, (names, self.extra, *plain, Layer(host.vars)))
+        scope = Scope(self.language, (names, self.extra, *plain, *_inventory_layers(host)))
         if name == self.host:
             return _Variables(scope)
         _, own_facts = self.known.of(self.host)
@@ -203,6 +204,11 @@ class HostVars(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self.inventory.hosts)
+
+
+def _inventory_layers(host: Host) -> tuple[Layer, Layer]:
+    """What the inventory says of the host, and below it what labctl passes to every play."""
+    return Layer(host.vars), Layer(project_variables(), templates=False)
 
 
 def _host_names(host: Host, inventory: Inventory) -> dict[str, Any]:
@@ -258,7 +264,7 @@ class Variables:
         return PlayVariables(
             self._language,
             above,
-            (*middle, Layer(self._facts, templates=False), Layer(self._host.vars)),
+            (*middle, Layer(self._facts, templates=False), *_inventory_layers(self._host)),
             tuple(Layer(role.defaults) for role in roles),
         )
 

@@ -80,6 +80,7 @@ def pip_download(target: Target, requirements: Sequence[str], folder: Path) -> N
     """With pip as this machine has it configured: its index, its proxy, its certificates."""
     command = [
         sys.executable,
+        "-P",
         "-m",
         "pip",
         "download",

@@ -57,7 +57,8 @@ def start_detached(
     """
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli.main", *arguments],
+            # -P: the conductor is of this installation, also where the current folder has an `orchestrator` in it.
+            [sys.executable, "-P", "-m", "orchestrator.cli.main", *arguments],
             stdin=subprocess.DEVNULL if secret is None else subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,

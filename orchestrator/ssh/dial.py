@@ -67,7 +67,7 @@ def _check_key_file(endpoint: Endpoint) -> None:
         raise LoginRefused(
             endpoint.host,
             f"there is no key file {key}.",
-            "Correct ansible_ssh_private_key_file, or make the key.",
+            "Correct ansible_ssh_private_key_file, or make the key; `labctl lab up` makes that of a local lab.",
         )
 
 

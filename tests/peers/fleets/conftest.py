@@ -141,7 +141,7 @@ def by_labctl(desk: Desk) -> Executed:
         "-p",
         desk.project / "playbooks/run.yaml",
         "-e",
-        f"run={folder.id}",
+        f"run={folder.id} labctl_project={desk.project}",
         "--json",
     )
     return Executed(folder, desk.labctl(*words), desk.labctl(*words))

@@ -46,6 +46,9 @@ def left(tmp_path: Path) -> Path:
     return path
 
 
+PROJECT_FOLDER = "{{ labctl_project | default(playbook_dir ~ '/..') }}"
+
+
 def packed(project: Path) -> dict[str, Any]:
     found: dict[str, Any] = read_vars_file(project / ".labctl/artifacts.yaml", Language())["labctl_artifacts"]
     return found
@@ -57,8 +60,7 @@ def test_a_project_may_be_taken_anywhere(left: Path, tmp_path: Path) -> None:
     assert str(tmp_path) not in (moved / ".labctl/artifacts.yaml").read_text()
     told, was = packed(moved), yaml.safe_load(left.read_text())["labctl_artifacts"]
     for found in (told["targets"][TARGET]["components"]["runc"], told["images"]["pause"], told["image_set"]):
-        path = Path(found["path"].replace("{{ playbook_dir }}", str(moved / "playbooks")))
-        (moved / "playbooks").mkdir(exist_ok=True)
+        path = Path(found["path"].replace(PROJECT_FOLDER, str(moved)))
         assert hashlib.sha256(path.read_bytes()).hexdigest() == found["sha256"]
     assert {**told["targets"][TARGET]["components"]["crun"], "path": ""} == {
         **was["targets"][TARGET]["components"]["crun"],

@@ -17,11 +17,12 @@ from orchestrator.lab.guest import Furniture, furnish
 from orchestrator.lab.network import Network
 from orchestrator.lab.provider import Site, choose
 from orchestrator.lab.rootfs import Recipe, RootfsCache
-from orchestrator.lab.sources import KEYRING, Mirror
+from orchestrator.lab.sources import Mirror
 from orchestrator.lab.state import HostState, LabState, StateFile
 from orchestrator.lab.system import Done, System
 from orchestrator.model.errors import LabError
 from orchestrator.model.lab import LabHost, LabNetwork, LabSpec
+from orchestrator.model.system_packages import CONTAINER_IMAGES, KEYRING
 
 HOST = LabHost("one", IPv4Address("10.231.9.11"), 22, "root", Path("/keys/id"), Path("/keys/known_hosts"))
 LAB = LabSpec(
@@ -52,9 +53,19 @@ def test_what_is_missing_is_named_with_what_installs_it(provider: ContainerProvi
     problem = lacking.problem()
     assert problem is not None and problem.hint is not None
     assert "systemd-nspawn, nft" in problem.message
-    assert problem.hint.startswith("Install: apt-get install systemd-container nftables")
+    assert problem.hint == "Run: sudo apt-get install --no-install-recommends systemd-container nftables"
     not_root = replace(provider, root_user=False).problem()
-    assert not_root is not None and "need root" in not_root.message
+    assert not_root is not None and not_root.message == "Lab hosts as containers need root."
+    assert "sudo" in (not_root.hint or "")
+
+
+def test_what_else_is_needed_is_in_the_same_command_and_root_is_said_too(provider: ContainerProvider) -> None:
+    which = {"nft": None, "skopeo": None}
+    lacking = replace(provider, which=lambda tool: which.get(tool, tool), root_user=False)
+    problem = lacking.problem(CONTAINER_IMAGES)
+    assert problem is not None and problem.hint is not None
+    assert problem.message.endswith("need root, and nft, skopeo, which this machine lacks.")
+    assert problem.hint.startswith("Run: sudo apt-get install --no-install-recommends nftables skopeo Run ")
 
 
 def test_the_provider_is_the_one_asked_for_or_the_first_that_works(

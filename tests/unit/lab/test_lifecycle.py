@@ -20,6 +20,7 @@ from orchestrator.lab.state import HostState, StateFile, with_host
 from orchestrator.lab.system import System
 from orchestrator.model.errors import LabError
 from orchestrator.model.lab import HostStanding, LabHost, LabSpec
+from orchestrator.model.system_packages import NOTHING, Needs
 
 
 @dataclass
@@ -34,7 +35,7 @@ class FakeProvider:
     refused: set[str] = field(default_factory=set)
     did: list[str] = field(default_factory=list)
 
-    def problem(self) -> LabError | None:
+    def problem(self, besides: Needs = NOTHING) -> LabError | None:
         return None
 
     def open(self, site: Site) -> None:
@@ -210,6 +211,27 @@ def test_a_lab_of_another_inventory_is_not_touched(labs: Labs, spec: LabSpec, tm
     spec.inventory.unlink()
     result = labs.down(stranger, quiet)
     assert result is not None and result.ok, "an inventory that is gone keeps nobody from cleaning up"
+
+
+def test_a_lab_that_another_project_made_is_refused_before_it_gets_a_key_that_nobody_lets_in(
+    labs: Labs, spec: LabSpec, tmp_path: Path
+) -> None:
+    """Both work with an inventory that comes with labctl, whose keys lie in the project."""
+    done(labs, spec)
+    keys = tmp_path / "project/.labctl/lab/lab"
+    hosts = tuple(
+        replace(host, key_file=keys / "id", known_hosts=keys / "known_hosts") for host in spec.hosts
+    )
+    other = replace(spec, hosts=hosts)
+    with pytest.raises(LabError, match=r"let in the key .*/id, not .*project.* `labctl init`"):
+        labs.up(other, quiet)
+    spec.hosts[0].key_file.unlink()
+    with pytest.raises(LabError, match=r"which is gone.*Remove them with `labctl lab down`"):
+        labs.up(other, quiet)
+    assert not keys.exists()
+    result = labs.down(other, quiet)
+    assert result is not None and result.ok
+    assert done(labs, other) == ["made", "made"]
 
 
 def test_a_host_that_left_the_inventory_is_told_of_and_goes_with_the_lab(labs: Labs, spec: LabSpec) -> None:

@@ -23,12 +23,13 @@ from orchestrator.lab.disk import DiskCache, common_files, disk_recipe, packages
 from orchestrator.lab.guest import Entry
 from orchestrator.lab.image import boot_line, write_image
 from orchestrator.lab.provider import Site
-from orchestrator.lab.sources import KEYRING, Mirror
+from orchestrator.lab.sources import Mirror
 from orchestrator.lab.state import HostState, LabState, StateFile, labs_folder
 from orchestrator.lab.system import Done, System, find_tool
 from orchestrator.lab.vm import VmProvider, port_is_free
 from orchestrator.model.errors import LabError, UsageError
 from orchestrator.model.lab import LabHost, LabSpec, MachineSize
+from orchestrator.model.system_packages import KEYRING
 
 X86 = qemu.ARCHITECTURES["x86_64"]
 HOST = LabHost("one", IPv4Address("127.0.0.1"), 10231, "root", Path("/keys/id"), Path("/keys/known_hosts"))

@@ -221,5 +221,5 @@ def test_an_error_in_group_vars_names_that_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_inventory_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no such inventory.*labctl lab new"):
+    with pytest.raises(ConfigError, match=r"no such inventory.*labctl init"):
         load_inventory(tmp_path / "none.yml")

@@ -40,6 +40,10 @@ class Watch:
     def say(self, name: str, text: str) -> None:
         self.said.append(f"{name}: {text}")
 
+    @property
+    def hidden(self) -> list[str]:
+        return [line for line in self.said if "goes before" in line]
+
     def built(self, built: Built) -> None:
         (self.cached if built.seconds is None else self.made).append(built.artifact.component)
 
@@ -94,7 +98,7 @@ def builders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Builders:
     monkeypatch.setattr(pipeline, "download_locked", fake.download)
     monkeypatch.setattr(pipeline, "package_sources", lambda release: (release,))
     monkeypatch.setattr(pipeline, "run_tool", lambda command, folder: "")
-    monkeypatch.setattr(pipeline, "images", lambda cache, say: ImageSet((), "k", "/set.tar", "s"))
+    monkeypatch.setattr(pipeline, "images", lambda cache, say, folders: ImageSet((), "k", "/set.tar", "s"))
     monkeypatch.setattr(pipeline, "cache_folder", lambda environ: tmp_path / "cache")
     return fake
 
@@ -148,6 +152,27 @@ def test_what_is_lacking_is_made_and_the_second_time_nothing_is(asked: Asked, bu
     assert (again.made, again.cached, builders.started) == ([], ["crun", "runc", "runsc"], 1)
     assert set(vars_of(asked)["handlers"]) == {"crun", "runc", "runsc"}
     assert vars_of(asked)["handlers"]["crun"]["program"] == "/usr/bin/crun"
+
+
+def test_a_component_of_the_project_goes_before_a_shipped_one_with_a_word(
+    asked: Asked, builders: Builders, tmp_path: Path
+) -> None:
+    own = replace(asked, folders=(tmp_path / "own", *asked.folders))
+    (tmp_path / "own").mkdir()
+    watch = Watch()
+    build(own, watch)
+    assert watch.hidden == []
+    add_prebuilt(replace(asked, folders=(tmp_path / "own",)), "crun")
+    add_prebuilt(replace(asked, folders=(tmp_path / "own",)), "mine")
+    build(own, watch)
+    assert watch.hidden == [f"crun: {tmp_path}/own/crun goes before the crun that comes with labctl"]
+    assert vars_of(own)["components"]["crun"]["source"] == "prebuilt"
+
+
+def test_a_folder_that_is_named_twice_hides_nothing(asked: Asked, builders: Builders) -> None:
+    watch = Watch()
+    build(replace(asked, folders=(*asked.folders, *asked.folders)), watch)
+    assert watch.hidden == []
 
 
 def test_a_flipped_byte_is_said_and_only_that_one_is_made_again(asked: Asked, builders: Builders) -> None:

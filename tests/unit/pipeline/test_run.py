@@ -13,10 +13,11 @@ import pytest
 from orchestrator.model.errors import ConfigError, RunError, UsageError
 from orchestrator.model.run import BenchmarkPlan, RunHost, RunSpec, RunState, RunStatus
 from orchestrator.pipeline import run as pipeline
-from orchestrator.pipeline.run import Wanted, cancel_run, plan_run, resume_run, suite_folders
+from orchestrator.pipeline.run import Wanted, cancel_run, plan_run, resume_run
 from orchestrator.results.store import RunStore
 from orchestrator.runs.agent import run_message
 from orchestrator.runs.process import owning
+from orchestrator.shipped import suite_folders
 from remote_agent.agent.schedule import OpenBlock, Progress, next_step
 from remote_agent.agent.spec import RunSpec as AgentSpec
 from remote_agent.agent.store import Grants

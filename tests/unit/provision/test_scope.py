@@ -83,6 +83,18 @@ def test_magic_names(tmp_path: Path) -> None:
     assert scope.render("{{ inventory_dir }} {{ group_names }}") == f"{tmp_path} ['ungrouped']"
 
 
+def test_labctl_passes_the_projects_folder_and_everything_goes_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "{{ x }}"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    template = "{{ labctl_project | default(playbook_dir ~ '/..') }}"
+    assert scope_with(tmp_path, ()).render(template) == str(project), "a folder's name is no template"
+    assert scope_with(tmp_path, ()).render("{{ hostvars['h'].labctl_project }}") == str(project)
+    assert scope_with(tmp_path, (), {}, {"labctl_project": "/mine"}).render(template) == "/mine"
+
+
 @pytest.mark.parametrize("layer", ["facts", "live"])
 def test_what_came_from_a_host_is_no_template(tmp_path: Path, layer: str) -> None:
     evil = "{{ lookup('env', 'HOME') }}"
