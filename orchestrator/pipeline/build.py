@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import tempfile
 import time
@@ -23,15 +22,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from orchestrator.build import modules, snapshot, toolchain
+from orchestrator.build import snapshot
 from orchestrator.build.artifacts import read_artifacts, write_artifacts
 from orchestrator.build.builder import Builder
-from orchestrator.build.execute import Order, debian_pin, make
+from orchestrator.build.execute import Order, make
 from orchestrator.build.key import Target, inputs_of, key_of
-from orchestrator.build.recipe import DEBIAN_NAMES
 from orchestrator.build.store import Spoilt, Store
 from orchestrator.build.toolchain import Caches
-from orchestrator.files import cache_folder, sha256_of, write_text
+from orchestrator.files import cache_folder, sha256_of
 from orchestrator.lab.files import locked
 from orchestrator.lab.system import System
 from orchestrator.load.component import FILE, choose, load_components, load_toolchain
@@ -39,7 +37,8 @@ from orchestrator.model.artifact import ARTIFACTS, Artifact
 from orchestrator.model.component import Component, Source, Toolchain
 from orchestrator.model.errors import BuildError, LabError, UsageError
 from orchestrator.pipeline.builders import Choice, builder_for
-from orchestrator.pipeline.images import images, pin_images
+from orchestrator.pipeline.images import LOCK, PROJECT_LOCK, images, pin_images
+from orchestrator.pipeline.pin import component_to_pin, pin_debian, pin_module
 from orchestrator.shipped import shipped
 
 LOCK_SECONDS = 7200.0
@@ -155,47 +154,24 @@ def verify(asked: Asked, view: View) -> dict[str, list[str]]:
 
 
 def pin(asked: Asked, name: str, version: str, view: View) -> str:
-    """Lock another version of a component; gives the version. Raises BuildError, UsageError, ConfigError."""
+    """Lock another version of a component. Return the version. Raises BuildError, UsageError, ConfigError."""
     if name == IMAGES:
         if version != "latest":
             raise UsageError(
                 "The images are locked at what the mirror has.", f"labctl build --pin {IMAGES}@latest"
             )
-        return pin_images(platform.machine(), lambda text: view.say(name, text))
-    (component,) = choose(load_components(asked.folders, asked.source), [name])
+        # --components means the maintainer's way: what comes with labctl is locked itself.
+        own = LOCK if len(asked.folders) > len(component_folders()) else PROJECT_LOCK
+        return pin_images(platform.machine(), lambda text: view.say(name, text), own)
+    component = component_to_pin(asked.folders, name, asked.source)
+
+    def say(text: str) -> None:
+        view.say(name, text)
+
     if component.source is Source.MODULE:
-        caches, pinned = Caches.of_user(), _toolchain(asked)
-        root = toolchain.ensure(pinned, caches, lambda text: view.say(name, text))
-        exact, mod, total = modules.pin(
-            component, version, root, caches, platform.machine(), lambda text: view.say(name, text)
-        )
-        write_text(component.folder / "go.mod", mod)
-        write_text(component.folder / "go.sum", total)
-        return exact
-    if component.source is not Source.DEBIAN:
-        raise UsageError(
-            f"{name} is {component.source}: there is nothing to lock but what component.yaml says."
-        )
+        return pin_module(component, version, _toolchain(asked), asked.folders, say)
     with _one_at_a_time(view), _Workshop(asked, view) as shop:
-        return _pin_debian(component, version, shop.builder, view)
-
-
-def _pin_debian(component: Component, version: str, builder: Builder, view: View) -> str:
-    path = component.folder / FILE
-    text = path.read_text(encoding="utf-8")
-    architecture = DEBIAN_NAMES.get(builder.architecture, builder.architecture)
-    for package in component.debian:
-        found, sha256 = debian_pin(
-            package.name, version, builder, lambda said: view.say(component.name, said)
-        )
-        text = text.replace(f"version: {package.version}", f"version: {found}")
-        text = (
-            re.sub(rf"({architecture}: )[0-9a-f]{{64}}", rf"\g<1>{sha256}", text)
-            if len(component.debian) == 1
-            else text.replace(package.sha256[architecture], sha256)
-        )
-    write_text(path, text)
-    return found
+        return pin_debian(component, version, shop.builder, asked.folders, say)
 
 
 def _toolchain(asked: Asked) -> Toolchain:

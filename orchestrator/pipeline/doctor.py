@@ -3,23 +3,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.load.handlers import handlers_of
 from orchestrator.load.language import Language
 from orchestrator.load.roles import read_vars_file
 from orchestrator.model.errors import ConfigError
+from orchestrator.model.inventory import Host
 from orchestrator.pipeline.reach import Selection
 from orchestrator.provision.apply import gather_facts
 from orchestrator.provision.doctor import Diagnosis, examine
-from orchestrator.ssh import Results
+from orchestrator.ssh import Connection, Results
 
 
-def doctor(selection: Selection, artifacts: Path, forks: int = 64) -> Results[Diagnosis]:
-    """``artifacts`` is the vars file that a build leaves; it need not be there. Raises ConfigError: it is wrong."""
+def doctor(
+    selection: Selection, artifacts: Path, folders: Sequence[Path], forks: int = 64
+) -> Results[Diagnosis]:
+    """``artifacts`` is the vars file that a build leaves; it need not be there. ``folders`` hold components.
+
+    Raises ConfigError: the vars file, a component or an inventory's handler is wrong.
+    """
     built = read_artifacts(artifacts)
-    return selection.on_each(lambda _, connection: examine(gather_facts(connection), built), forks)
+    handlers = {host.name: handlers_of(host, folders) for host in selection.hosts}
+
+    def look(host: Host, connection: Connection) -> Diagnosis:
+        return examine(gather_facts(connection), built, handlers[host.name])
+
+    return selection.on_each(look, forks)
 
 
 def read_artifacts(path: Path) -> Mapping[str, Any] | None:

@@ -19,23 +19,30 @@ from orchestrator.model.image_lock import ImageLock
 from orchestrator.shipped import shipped
 
 LOCK = shipped() / "playbooks/images/packages.yaml"
+PROJECT_LOCK = Path("components/images/packages.yaml")
+"""The project's own lock, which goes before the one that comes with labctl."""
+
+
+def lock_file() -> Path:
+    """Return the lock that is in force."""
+    return PROJECT_LOCK if PROJECT_LOCK.is_file() else LOCK
 
 
 def images(cache: Path, say: Callable[[str], None] = lambda _: None) -> ImageSet:
     """Out of ``cache``, or made. Raises BuildError, ConfigError."""
-    lock = load_image_lock(LOCK)
+    lock = load_image_lock(lock_file())
     return build_images(cache, lock, lambda: sources(lock), say=say)
 
 
-def pin_images(machine: str, say: Callable[[str], None]) -> str:
-    """Lock what the mirror has now; gives the version of what is held. Raises BuildError, ConfigError."""
-    lock = load_image_lock(LOCK)
+def pin_images(machine: str, say: Callable[[str], None], target: Path = PROJECT_LOCK) -> str:
+    """Lock in ``target`` what the mirror has now. Return the version of what is held. Raises BuildError, ConfigError."""
+    lock = load_image_lock(target if target.is_file() else LOCK)
     with tempfile.TemporaryDirectory(prefix="labctl-pin-") as work:
         found = newest(lock, sources(lock), Path(work), run_tool)
     for package in lock.packages:
         if found[package.name].version != package.version:
             say(f"{package.name} {package.version} -> {found[package.name].version}")
-    write_text(LOCK, lock_text(lock, found, DEBIAN_NAMES.get(machine, machine)))
+    write_text(target, lock_text(lock, found, DEBIAN_NAMES.get(machine, machine)))
     return ", ".join(f"{name} {found[name].version}" for name in sorted(lock.held))
 
 

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a host can run and what not, and why: facts and the build's vars file in, findings out. Pure.
 
-examine(facts, artifacts) -> Diagnosis
+examine(facts, artifacts, handlers) -> Diagnosis
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from orchestrator.load.handlers import HostHandler
+
 CRIS = {"containerd": "containerd", "crio": "cri-o"}
 """The CRI runtimes, and the component of each."""
-OCIS = ("runc", "crun", "runsc")
 NEEDED = {"crio": ("cri-o", "conmon", "containers-storage")}
 """Components that a CRI runtime cannot do without, where that is more than its own."""
 RELEASES = ("12", "13")
@@ -74,15 +75,18 @@ class Diagnosis:
         return {"ok": self.ok, **asdict(self)}
 
 
-def examine(facts: Facts, artifacts: Mapping[str, Any] | None) -> Diagnosis:
-    """``artifacts`` is `labctl_artifacts` of the build's vars file; None: nothing has been built."""
+def examine(facts: Facts, artifacts: Mapping[str, Any] | None, handlers: Sequence[HostHandler]) -> Diagnosis:
+    """``artifacts`` is `labctl_artifacts` of the build's vars file; None: nothing has been built.
+
+    ``handlers`` are those that components and the host's inventory declare.
+    """
     built: Mapping[str, Any] = (artifacts or {}).get("components") or {}
     host = next(_host_problems(facts), None)
     cris = {cri: host or next(_cri_problems(cri, facts, built), None) for cri in CRIS}
-    ocis = {oci: next(_oci_problems(oci, facts, built), None) for oci in OCIS}
+    ocis = {handler.name: next(_oci_problems(handler, facts, built), None) for handler in handlers}
     return Diagnosis(
         system=_system(facts),
-        combinations=tuple(Combination(cri, oci, cris[cri] or ocis[oci]) for cri in CRIS for oci in OCIS),
+        combinations=tuple(Combination(cri, oci, cris[cri] or ocis[oci]) for cri in CRIS for oci in ocis),
         settings=_settings(facts),
         adapters=_adapters(facts, built),
         components=_components(_own(facts).get("components") or {}, built),
@@ -138,11 +142,12 @@ def _cri_problems(cri: str, facts: Facts, built: Mapping[str, Any]) -> Iterator[
             yield f"{cri} is installed and does not answer. On the host: systemctl status {cri}."
 
 
-def _oci_problems(oci: str, facts: Facts, built: Mapping[str, Any]) -> Iterator[str]:
-    yield from _component_problems(oci, facts, built)
-    if oci == "runsc" and _own(facts).get("user_namespaces") is False:
+def _oci_problems(handler: HostHandler, facts: Facts, built: Mapping[str, Any]) -> Iterator[str]:
+    if handler.component is not None:
+        yield from _component_problems(handler.component, facts, built)
+    if handler.kind == "runsc" and _own(facts).get("user_namespaces") is False:
         yield "gVisor's sandbox needs user namespaces, and the kernel gives none: sysctl user.max_user_namespaces."
-    if oci == "runsc" and _own(facts).get("seccomp") is False and not _kvm(facts).get("runs"):
+    if handler.kind == "runsc" and _own(facts).get("seccomp") is False and not _kvm(facts).get("runs"):
         yield "gVisor needs seccomp or KVM, and this kernel has neither."
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.provision.doctor import Diagnosis, examine
+from orchestrator.load.handlers import HostHandler
+from orchestrator.provision import doctor
+from orchestrator.provision.doctor import Diagnosis
 
 GOOD: dict[str, Any] = {
     "distribution": "Debian",
@@ -49,6 +51,11 @@ BUILT: dict[str, Any] = {
         )
     }
 }
+HANDLERS = (
+    HostHandler("runc", "runc", "runc"),
+    HostHandler("crun", "runc", "crun"),
+    HostHandler("runsc", "runsc", "runsc"),
+)
 CRIO = ("crio/runc", "crio/crun", "crio/runsc")
 
 
@@ -62,6 +69,10 @@ def changed(values: dict[str, Any], **paths: Any) -> dict[str, Any]:
             inner = inner[folder]
         inner[name] = value
     return new
+
+
+def examine(facts: dict[str, Any], built: dict[str, Any] | None) -> Diagnosis:
+    return doctor.examine(facts, built, HANDLERS)
 
 
 def refused(diagnosis: Diagnosis) -> dict[str, str]:
@@ -198,3 +209,18 @@ def test_a_host_without_kvm_or_overlayfs_is_told_so() -> None:
     found = examine(facts, BUILT).settings
     assert found["runsc"] == "platform systrap, for there is no /dev/kvm"
     assert "native" in found["layers"]
+
+
+def test_every_handler_is_judged_by_its_component_and_its_kind() -> None:
+    mine = (
+        HostHandler("runc-1.5", "runc", "runc"),
+        HostHandler("runc-mine", "runc", "runc-mine"),
+        HostHandler("gvisor", "runsc"),
+    )
+    found = doctor.examine(changed(GOOD, labctl__user_namespaces=False), BUILT, mine)
+    assert {one.name: one.why for one in found.combinations if one.cri == "containerd"} == {
+        "containerd/runc-1.5": None,
+        "containerd/runc-mine": "runc-mine has not been built: labctl build runc-mine.",
+        "containerd/gvisor": "gVisor's sandbox needs user namespaces, and the kernel gives none:"
+        " sysctl user.max_user_namespaces.",
+    }
