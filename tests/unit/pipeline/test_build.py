@@ -12,16 +12,20 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.build import modules, toolchain
 from orchestrator.build.builder import Builder, Say
 from orchestrator.build.execute import Order
 from orchestrator.build.recipe import Recipe
 from orchestrator.build.toolchain import Caches
+from orchestrator.load.component import load_component
 from orchestrator.model.artifact import ImageSet
-from orchestrator.model.component import Source
+from orchestrator.model.component import Component, Source
 from orchestrator.model.errors import BuildError, UsageError
 from orchestrator.pipeline import build as pipeline
+from orchestrator.pipeline import pin as pipeline_pin
 from orchestrator.pipeline.build import Asked, Built, build, pin, verify
 from orchestrator.pipeline.builders import Choice
+from orchestrator.pipeline.images import LOCK
 
 
 class Watch:
@@ -188,6 +192,100 @@ def test_debian_is_chosen_for_those_that_have_packages(asked: Asked, builders: B
     watch = Watch()
     build(replace(asked, source=Source.DEBIAN), watch)
     assert watch.made == ["crun"]
+
+
+NEW = "source: module\ngo:\n  module: example.org/new\n  build: {bin/new: example.org/new}\n"
+
+
+class Proxy:
+    """In place of the module proxy."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, str]] = []
+        monkeypatch.setattr(toolchain, "ensure", lambda pinned, caches, say: Path("/go1.26.8"))
+        monkeypatch.setattr(modules, "pin", self.pin)
+
+    def pin(self, component: Component, version: str, *more: object) -> tuple[str, str, str]:
+        self.asked.append((component.name, version))
+        assert component.go is not None
+        return "1.2.3", f"require {component.go.module} v1.2.3\n", "sums\n"
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Proxy:
+    monkeypatch.chdir(tmp_path)
+    return Proxy(monkeypatch)
+
+
+def test_a_new_component_gets_its_first_lock_whatever_the_others_lack(asked: Asked, proxy: Proxy) -> None:
+    for name in ("new", "newer"):
+        (asked.folders[0] / name).mkdir()
+        (asked.folders[0] / name / "component.yaml").write_text(NEW.replace("new", name))
+    (asked.folders[0] / "torn").mkdir()
+    (asked.folders[0] / "torn/component.yaml").write_text("source: [")
+    assert pin(asked, "new", "latest", Watch()) == "1.2.3"
+    assert proxy.asked == [("new", "latest")]
+    assert (asked.folders[0] / "new/go.sum").read_text() == "sums\n"
+    component, _ = load_component(asked.folders[0] / "new")
+    assert component is not None and component.version == "1.2.3"
+    assert not (asked.folders[0] / "newer/go.mod").exists()
+
+
+def test_a_component_that_is_not_there_is_told_which_file_to_write(asked: Asked, proxy: Proxy) -> None:
+    with pytest.raises(UsageError) as caught:
+        pin(asked, "neu", "1.0.0", Watch())
+    assert caught.value.message == "There is no component neu."
+    hint = caught.value.hint or ""
+    assert hint.startswith("Write components/neu/component.yaml, for example:\n")
+    example = hint.partition("\n")[2]
+    (asked.folders[0] / "neu").mkdir()
+    (asked.folders[0] / "neu/component.yaml").write_text(example)
+    assert pin(asked, "neu", "1.0.0", Watch()) == "1.2.3", "the example is a component"
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+def test_what_comes_with_labctl_is_copied_and_never_written(
+    asked: Asked, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, explicit: bool
+) -> None:
+    """Unless its folder is named: then the maintainer wants to change what labctl ships."""
+    ours = tmp_path / "shipped/playbooks/components"
+    ours.parent.mkdir(parents=True)
+    asked.folders[0].rename(ours)
+    monkeypatch.setattr(pipeline_pin, "shipped", lambda: tmp_path / "shipped")
+    before = {path: path.read_text() for path in ours.rglob("*") if path.is_file()}
+    watch = Watch()
+    named = (Path("shipped/playbooks/components"),) if explicit else ()
+    pin(replace(asked, folders=(*named, Path("components"), ours)), "runc", "1.2.3", watch)
+    own = tmp_path / "components/runc"
+    if explicit:
+        assert (ours / "runc/go.mod").read_text() == "require example.org/runc v1.2.3\n"
+        assert not own.exists() and not watch.said
+        return
+    assert {path: path.read_text() for path in ours.rglob("*") if path.is_file()} == before
+    assert (own / "component.yaml").read_text() == before[ours / "runc/component.yaml"]
+    assert (own / "go.mod").read_text() == "require example.org/runc v1.2.3\n"
+    assert watch.said == [
+        "runc: runc comes with labctl: the lock is in components/runc, which goes before labctl's own"
+    ]
+    watch.said.clear()
+    pin(replace(asked, folders=(Path("components"), ours)), "runc", "1.2.3", watch)
+    assert not watch.said, "the second time it is the project's own"
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+def test_the_images_lock_of_a_project_is_its_own(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, explicit: bool
+) -> None:
+    targets: list[Path] = []
+
+    def fake(machine: str, say: object, target: Path) -> str:
+        targets.append(target)
+        return "1"
+
+    monkeypatch.setattr(pipeline, "pin_images", fake)
+    named = (Path("playbooks/components"),) if explicit else ()
+    pin(replace(asked, folders=(*named, *pipeline.component_folders())), "images", "latest", Watch())
+    assert targets == [LOCK if explicit else Path("components/images/packages.yaml")]
 
 
 def test_only_what_has_a_lock_is_pinned(asked: Asked, builders: Builders) -> None:
