@@ -30,7 +30,8 @@ _SETTINGS = ("GOFLAGS", "GOTOOLCHAIN", "GOROOT", "GOPATH", "GOMODCACHE", "GOCACH
 class _Go:
     """The go command of this machine, in ``folder``, with this machine's network settings.
 
-    ``name`` says in an error whose modules they are; ``place`` is what the user knows ``folder`` as.
+    ``name`` says in an error whose modules they are; ``place`` is what the user knows ``folder`` as;
+    ``remedy`` is the hint where nothing more is known.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class _Go:
     environment: Mapping[str, str]
     name: str
     place: Path | None
+    remedy: str
     say: Say
 
     def run(self, words: Sequence[str]) -> str:
@@ -67,7 +69,7 @@ class _Go:
         reason = _reason(text.splitlines())
         return BuildError(
             f"The modules of {self.name} cannot be had: `go {' '.join(words[:2])}` ended with {code}: {reason}",
-            _hint(text, self.place),
+            _hint(text, self.place) or self.remedy,
         )
 
 
@@ -78,16 +80,16 @@ _CAUSES = (
 """What go says of a tree whose files do not fit together, and how to mend it."""
 
 
-def _hint(text: str, place: Path | None) -> str:
+_PROXY = "the module proxy can be reached (GOPROXY, HTTPS_PROXY)."
+
+
+def _hint(text: str, place: Path | None) -> str | None:
     if newer := re.search(r"requires go >= (\S+)", text):
         return newer_toolchain(newer[1])
     for pattern, advice in _CAUSES:
         if place is not None and re.search(pattern, text):
             return advice.format(place=place)
-    proxy = "Check that the module proxy can be reached (GOPROXY, HTTPS_PROXY)."
-    if place is not None:
-        return proxy
-    return f"{proxy} A lock that lacks a hash is made anew by `labctl build --pin`."
+    return None
 
 
 def fetch(
@@ -108,7 +110,11 @@ def fetch(
     assert go is not None
     name = f"{component.name} ({component.checkout})" if component.checkout else go.module
     environment = {**_machine_settings(os.environ), **_own(go, root, caches, machine, tree)}
-    command = _Go(folder, root, environment, name, component.checkout, say)
+    remedy = f"Check that {_PROXY}"
+    if not component.checkout:
+        again = f"labctl build --pin {component.name}@{component.version}"
+        remedy += f" If the lock lacks a hash, make it anew: {again}"
+    command = _Go(folder, root, environment, name, component.checkout, remedy, say)
     count = 0
     for tests in (False, True):
         packages = [target.package for target in go.targets if target.test == tests]
@@ -128,7 +134,8 @@ def pin(
     with tempfile.TemporaryDirectory(prefix="labctl-pin-") as name:
         folder = Path(name)
         environment = {**_machine_settings(os.environ), **_own(go, root, caches, machine, LOCKED)}
-        command = _Go(folder, root, environment, go.module, None, say)
+        remedy = f"Check that this version and the packages of component.yaml exist, and that {_PROXY}"
+        command = _Go(folder, root, environment, go.module, None, remedy, say)
         exact = _resolve(command, go.module, version)
         toolchain = root.name.removeprefix("go").split(".linux")[0]
         (folder / "go.mod").write_text(

@@ -38,7 +38,7 @@ from orchestrator.model.component import Component, Source, Toolchain
 from orchestrator.model.errors import BuildError, LabError, UsageError
 from orchestrator.pipeline.builders import Choice, builder_for
 from orchestrator.pipeline.images import LOCK, PROJECT_LOCK, images, pin_images
-from orchestrator.pipeline.pin import component_to_pin, pin_debian, pin_module
+from orchestrator.pipeline.pin import Lock, component_to_pin, pin_debian, pin_module
 from orchestrator.shipped import shipped
 
 LOCK_SECONDS = 7200.0
@@ -153,8 +153,8 @@ def verify(asked: Asked, view: View) -> dict[str, list[str]]:
     return differing
 
 
-def pin(asked: Asked, name: str, version: str, view: View) -> str:
-    """Lock another version of a component. Return the version. Raises BuildError, UsageError, ConfigError."""
+def pin(asked: Asked, name: str, version: str, view: View) -> Lock:
+    """Lock another version of a component. Raises BuildError, UsageError, ConfigError."""
     if name == IMAGES:
         if version != "latest":
             raise UsageError(
@@ -162,7 +162,7 @@ def pin(asked: Asked, name: str, version: str, view: View) -> str:
             )
         # --components means the maintainer's way: what comes with labctl is locked itself.
         own = LOCK if len(asked.folders) > len(component_folders()) else PROJECT_LOCK
-        return pin_images(platform.machine(), lambda text: view.say(name, text), own)
+        return Lock(pin_images(platform.machine(), lambda text: view.say(name, text), own), own.parent)
     component = component_to_pin(asked.folders, name, asked.source)
 
     def say(text: str) -> None:

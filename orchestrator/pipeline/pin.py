@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.build import modules, toolchain
@@ -30,6 +31,15 @@ go:
   module: example.org/{name}
   build: {{bin/{name}: example.org/{name}/cmd/{name}}}
 handler: {{name: {name}, program: bin/{name}}}     # if it is an OCI runtime"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock as it was written. ``copied``: the component comes with labctl, and is in ``folder`` from now on."""
+
+    version: str
+    folder: Path
+    copied: bool = False
 
 
 def component_to_pin(folders: Sequence[Path], name: str, source: Source | None) -> Component:
@@ -55,21 +65,21 @@ def component_to_pin(folders: Sequence[Path], name: str, source: Source | None) 
 
 def pin_module(
     component: Component, version: str, pinned: Toolchain, folders: Sequence[Path], say: Say
-) -> str:
-    """Write go.mod and go.sum of another version. Return the version. Raises BuildError."""
+) -> Lock:
+    """Write go.mod and go.sum of another version. Raises BuildError."""
     caches = Caches.of_user()
     root = toolchain.ensure(pinned, caches, say)
     exact, mod, total = modules.pin(component, version, root, caches, platform.machine(), say)
-    target = _own_folder(component, folders, say)
+    target, copied = _own_folder(component, folders)
     write_text(target / "go.mod", mod)
     write_text(target / "go.sum", total)
-    return exact
+    return Lock(exact, target, copied)
 
 
 def pin_debian(
     component: Component, version: str, builder: Builder, folders: Sequence[Path], say: Say
-) -> str:
-    """Write version and sha256 of the packages that the builder's Debian has. Return the version. Raises BuildError."""
+) -> Lock:
+    """Write version and sha256 of the packages that the builder's Debian has. Raises BuildError."""
     text = (component.folder / FILE).read_text(encoding="utf-8")
     architecture = DEBIAN_NAMES.get(builder.architecture, builder.architecture)
     for package in component.debian:
@@ -80,21 +90,21 @@ def pin_debian(
             if len(component.debian) == 1
             else text.replace(package.sha256[architecture], sha256)
         )
-    write_text(_own_folder(component, folders, say) / FILE, text)
-    return found
+    target, copied = _own_folder(component, folders)
+    write_text(target / FILE, text)
+    return Lock(found, target, copied)
 
 
-def _own_folder(component: Component, folders: Sequence[Path], say: Say) -> Path:
-    """Where the lock is written: the component's folder, or a copy of it in ./components if labctl ships it.
+def _own_folder(component: Component, folders: Sequence[Path]) -> tuple[Path, bool]:
+    """Where the lock is written: the component's folder, or a copy of it (True) in ./components if labctl ships it.
 
     --components may name labctl's own folder too: ``folders`` then has it twice, and the lock is written there.
     """
     places = [folder for folder in folders if (folder / component.name / FILE).is_file()]
     if places != [shipped() / "playbooks/components"]:
-        return component.folder
+        return component.folder, False
     target = PROJECT / component.name
     for path in sorted(component.folder.iterdir()):
         if path.is_file():
             write_text(target / path.name, path.read_text(encoding="utf-8"))
-    say(f"{component.name} comes with labctl: the lock is in {target}, which goes before labctl's own")
-    return target
+    return target, True

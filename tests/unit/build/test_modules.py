@@ -115,7 +115,16 @@ def test_of_a_lock_the_module_is_named_and_the_lock_is_what_is_made_anew(tmp_pat
     with pytest.raises(BuildError) as caught:
         fetch(tmp_path, "echo 'missing go.sum entry' >&2; exit 1", checkout=False)
     assert caught.value.message.startswith("The modules of example.org/m cannot be had")
-    assert "labctl build --pin" in (caught.value.hint or "")
+    assert "labctl build --pin mine@1" in (caught.value.hint or "")
+
+
+def test_a_version_that_cannot_be_locked_does_not_advise_the_same_command(tmp_path: Path) -> None:
+    root = go(tmp_path, "echo 'go: example.org/m@v9: 404 Not Found' >&2; exit 1")
+    with pytest.raises(BuildError, match="404 Not Found") as caught:
+        modules.pin(
+            component(tmp_path, checkout=False), "9", root, Caches(tmp_path), "x86_64", lambda _: None
+        )
+    assert "--pin" not in (caught.value.hint or "") and "GOPROXY" in (caught.value.hint or "")
 
 
 def test_c_files_of_a_locked_module_are_fetched_with_it(tmp_path: Path) -> None:

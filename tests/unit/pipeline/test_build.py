@@ -26,6 +26,7 @@ from orchestrator.pipeline import pin as pipeline_pin
 from orchestrator.pipeline.build import Asked, Built, build, pin, verify
 from orchestrator.pipeline.builders import Choice
 from orchestrator.pipeline.images import LOCK
+from orchestrator.pipeline.pin import Lock
 
 
 class Watch:
@@ -223,7 +224,7 @@ def test_a_new_component_gets_its_first_lock_whatever_the_others_lack(asked: Ask
         (asked.folders[0] / name / "component.yaml").write_text(NEW.replace("new", name))
     (asked.folders[0] / "torn").mkdir()
     (asked.folders[0] / "torn/component.yaml").write_text("source: [")
-    assert pin(asked, "new", "latest", Watch()) == "1.2.3"
+    assert pin(asked, "new", "latest", Watch()) == Lock("1.2.3", asked.folders[0] / "new")
     assert proxy.asked == [("new", "latest")]
     assert (asked.folders[0] / "new/go.sum").read_text() == "sums\n"
     component, _ = load_component(asked.folders[0] / "new")
@@ -240,7 +241,7 @@ def test_a_component_that_is_not_there_is_told_which_file_to_write(asked: Asked,
     example = hint.partition("\n")[2]
     (asked.folders[0] / "neu").mkdir()
     (asked.folders[0] / "neu/component.yaml").write_text(example)
-    assert pin(asked, "neu", "1.0.0", Watch()) == "1.2.3", "the example is a component"
+    assert pin(asked, "neu", "1.0.0", Watch()).version == "1.2.3", "the example is a component"
 
 
 @pytest.mark.parametrize("explicit", [False, True])
@@ -253,23 +254,19 @@ def test_what_comes_with_labctl_is_copied_and_never_written(
     asked.folders[0].rename(ours)
     monkeypatch.setattr(pipeline_pin, "shipped", lambda: tmp_path / "shipped")
     before = {path: path.read_text() for path in ours.rglob("*") if path.is_file()}
-    watch = Watch()
     named = (Path("shipped/playbooks/components"),) if explicit else ()
-    pin(replace(asked, folders=(*named, Path("components"), ours)), "runc", "1.2.3", watch)
+    lock = pin(replace(asked, folders=(*named, Path("components"), ours)), "runc", "1.2.3", Watch())
     own = tmp_path / "components/runc"
     if explicit:
         assert (ours / "runc/go.mod").read_text() == "require example.org/runc v1.2.3\n"
-        assert not own.exists() and not watch.said
+        assert not own.exists() and not lock.copied
         return
     assert {path: path.read_text() for path in ours.rglob("*") if path.is_file()} == before
     assert (own / "component.yaml").read_text() == before[ours / "runc/component.yaml"]
     assert (own / "go.mod").read_text() == "require example.org/runc v1.2.3\n"
-    assert watch.said == [
-        "runc: runc comes with labctl: the lock is in components/runc, which goes before labctl's own"
-    ]
-    watch.said.clear()
-    pin(replace(asked, folders=(Path("components"), ours)), "runc", "1.2.3", watch)
-    assert not watch.said, "the second time it is the project's own"
+    assert lock == Lock("1.2.3", Path("components/runc"), copied=True)
+    again = pin(replace(asked, folders=(Path("components"), ours)), "runc", "1.2.3", Watch())
+    assert not again.copied, "the second time it is the project's own"
 
 
 @pytest.mark.parametrize("explicit", [False, True])
