@@ -134,7 +134,24 @@ def load_components(folders: Sequence[Path], source: Source | None = None) -> tu
         component, only_with = load_component(folder, source)
         if component is not None:
             loaded[name] = component, only_with
-    return tuple(component for component, other in loaded.values() if other is None or other in loaded)
+    chosen = tuple(component for component, other in loaded.values() if other is None or other in loaded)
+    _check_handlers(chosen)
+    return chosen
+
+
+def _check_handlers(components: Sequence[Component]) -> None:
+    """Refuse a handler's name that two components have: one of them would be measured as the other."""
+    owners: dict[str, Component] = {}
+    for component in components:
+        if component.handler is None:
+            continue
+        other = owners.setdefault(component.handler.name, component)
+        if other is not component:
+            raise load_document(component.folder / FILE).error(
+                ("handler", "name"),
+                f"{component.handler.name} is the handler of {other.folder} too.",
+                "Give one of them another name.",
+            )
 
 
 def declared_handlers(folders: Sequence[Path]) -> dict[str, Handler]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,27 @@ def test_what_go_says_of_a_tree_becomes_a_sentence_and_what_to_do(
     assert hint.format(tree=tree) in (caught.value.hint or "")
     assert "unpacked" not in str(caught.value), "where it was unpacked says nothing to the user"
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="the go command is not here")
+def test_the_go_command_itself_says_so_of_vendor_and_go_mod_apart(tmp_path: Path) -> None:
+    command = shutil.which("go") or ""
+    root = subprocess.run(
+        [command, "env", "GOROOT"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    folder = tmp_path / "unpacked"
+    (folder / "vendor").mkdir(parents=True)
+    (folder / "vendor/modules.txt").write_text("")
+    (folder / "go.mod").write_text("module example.org/m\n\ngo 1.21\n\nrequire example.org/x v1.0.0\n")
+    with pytest.raises(BuildError) as caught:
+        modules.fetch(
+            component(tmp_path), folder, Path(root), Caches(tmp_path), "x86_64", lambda _: None, VENDOR
+        )
+    assert caught.value.message == (
+        f"vendor/ of {tmp_path / 'tree'} does not match its go.mod: example.org/x@v1.0.0: is explicitly required"
+        " in go.mod, but not marked as explicit in vendor/modules.txt."
+    )
+    assert caught.value.hint == f"Run `go mod vendor` in {tmp_path / 'tree'}."
 
 
 def test_of_a_lock_the_module_is_named_and_the_lock_is_what_is_made_anew(tmp_path: Path) -> None:

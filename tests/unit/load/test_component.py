@@ -181,6 +181,15 @@ def test_the_handlers_of_all_components_are_known_before_a_lock_is(tmp_path: Pat
         load_component(tmp_path / "kata")
 
 
+def test_two_components_cannot_be_one_handler(tmp_path: Path) -> None:
+    for name in ("mine", "runc"):
+        put(tmp_path / name, MODULE, go_mod=GO_MOD, go_sum="")
+    with pytest.raises(ConfigError, match=rf"runc is the handler of {tmp_path / 'mine'} too"):
+        load_components([tmp_path])
+    put(tmp_path / "mine", MODULE.replace("name: runc,", "name: mine,"))
+    assert len(load_components([tmp_path])) == 2
+
+
 def test_the_hint_of_a_missing_lock_names_the_folder_where_that_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
