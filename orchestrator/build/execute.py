@@ -19,6 +19,7 @@ from orchestrator.build import modules, recipe, toolchain
 from orchestrator.build.builder import Builder, GoPlaces, Say
 from orchestrator.build.recipe import Recipe
 from orchestrator.build.toolchain import Caches
+from orchestrator.build.tree import LOCKED, GoTree, read_tree
 from orchestrator.model.component import Component, Toolchain
 from orchestrator.model.errors import BuildError
 
@@ -50,15 +51,18 @@ def make(order: Order, builder: Builder, caches: Caches, say: Say) -> Recipe:
 def _go(order: Order, builder: Builder, caches: Caches, folder: Path, say: Say) -> Recipe:
     component = order.component
     assert component.go is not None
+    tree = _tree(order)
+    for note in tree.notes:
+        say(note)
     here = toolchain.ensure(order.toolchain, caches, say)
     there = toolchain.ensure(order.toolchain, caches, say, builder.architecture)
     archive = toolchain.archive(order.toolchain, caches, say, builder.architecture)
-    packages = modules.fetch(component, folder, here, caches, builder.architecture, say)
+    packages = modules.fetch(component, folder, here, caches, builder.architecture, say, tree)
     installed = builder.install(component.needs, say)
     with _cache(order, caches) as cache:
         places = builder.go(there, archive, caches.modules, cache, say)
-        commands = _commands(order, builder, folder)
-        environment = recipe.go_environment(component.go, places, HOME, builder.environment)
+        commands = _commands(order, builder, folder, tree)
+        environment = recipe.go_environment(component.go, places, HOME, builder.environment, tree)
         say(f"{packages} packages")
         # The working folder is part of no output: -trimpath leaves it out.
         script = "\n".join([f"cd {shlex.quote(f'{builder.work}/{component.name}')}", *commands])
@@ -67,12 +71,17 @@ def _go(order: Order, builder: Builder, caches: Caches, folder: Path, say: Say) 
     glibc = builder.ask(recipe.glibc_question(out)) if component.needs else ""
     builder.get(out, order.out)
     facts = _facts(order, builder, installed, environment, places)
-    return Recipe(
-        tuple(_neutral(line, builder) for line in commands), {**facts, "glibc": glibc.strip() or None}
-    )
+    about = {"modules": str(tree.mode), "workspace": tree.workspace, "glibc": glibc.strip() or None}
+    return Recipe(tuple(_neutral(line, builder) for line in commands), {**facts, **about})
 
 
-def _commands(order: Order, builder: Builder, folder: Path) -> list[str]:
+def _tree(order: Order) -> GoTree:
+    if order.snapshot is None or order.component.checkout is None:
+        return LOCKED
+    return read_tree(order.snapshot, order.component.checkout, order.toolchain)
+
+
+def _commands(order: Order, builder: Builder, folder: Path, tree: GoTree) -> list[str]:
     """Put the sources there; gives the commands."""
     name = order.component.name
     source, out = f"{builder.work}/{name}", f"{builder.work}/{name}.out"
@@ -83,7 +92,7 @@ def _commands(order: Order, builder: Builder, folder: Path) -> list[str]:
     else:
         for file in ("go.mod", "go.sum"):
             builder.put(folder / file, f"{source}/{file}")
-    return [recipe.folders_command(order.component, out), *recipe.go_commands(order.component, out)]
+    return [recipe.folders_command(order.component, out), *recipe.go_commands(order.component, out, tree)]
 
 
 @contextmanager
@@ -94,7 +103,8 @@ def _sources(order: Order) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="labctl-checkout-") as name:
         with tarfile.open(order.snapshot) as packed:
-            packed.extractall(name, filter="data")
+            # A developer's tree may hold links to anywhere; the other filter refuses these.
+            packed.extractall(name, filter="tar")
         yield Path(name)
 
 

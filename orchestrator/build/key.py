@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.build.recipe import FLAGS
+from orchestrator.build.recipe import build_flags
+from orchestrator.build.tree import LOCKED, read_tree
 from orchestrator.files import sha256_of
 from orchestrator.model.artifact import Target
 from orchestrator.model.component import Component, Source, Toolchain
@@ -24,17 +25,20 @@ def inputs_of(
     component: Component, toolchain: Toolchain, target: Target, snapshot: Path | None
 ) -> dict[str, Any]:
     """Return what decides the bits, as JSON. ``target`` is the builder's own release and architecture: its release counts where C is
-    compiled. ``snapshot``: a checkout's tar. Raises BuildError: a file of the lock cannot be read."""
+    compiled. ``snapshot``: a checkout's tar. Raises BuildError: a file of the lock cannot be read, or the tree cannot be built."""
     common = {"recipe": RECIPE, "source": component.source.value, "architecture": target.architecture}
     if component.source is Source.DEBIAN:
         return {**common, "packages": [asdict(package) for package in component.debian]}
     if component.source is Source.PREBUILT:
         return {**common, "files": {one.output: one.sha256 for one in component.prebuilt}}
     assert component.go is not None
+    tree = LOCKED
+    if snapshot is not None and component.checkout is not None:
+        tree = read_tree(snapshot, component.checkout, toolchain)
     own = {
         "version": component.version,
         "go": asdict(component.go),
-        "flags": list(FLAGS),
+        "flags": list(build_flags(tree)),
         "toolchain": {"version": toolchain.version, "sha256": dict(toolchain.sha256)},
         # What C is compiled with comes from the builder's release.
         "release": target.release if component.go.cgo or component.go.c else None,

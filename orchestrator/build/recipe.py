@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.build.builder import GoPlaces
+from orchestrator.build.tree import LOCKED, GoTree, ModuleMode
 from orchestrator.model.component import Component, CTarget, DebianPackage, GoBuild, GoTarget
 
-FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false")
+FLAGS = ("-trimpath", "-buildvcs=false")
 """Without paths of the builder and without the state of a work tree: the same input gives the same bits."""
 DEBIAN_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -27,9 +28,14 @@ class Recipe:
 
 
 def go_environment(
-    go: GoBuild, places: GoPlaces, home: str, extra: Mapping[str, str] | None = None
+    go: GoBuild,
+    places: GoPlaces,
+    home: str,
+    extra: Mapping[str, str] | None = None,
+    tree: GoTree = LOCKED,
 ) -> dict[str, str]:
     """All that a build sees: nothing of the builder's own settings may change the bits."""
+    vendored = tree.mode is ModuleMode.VENDOR
     return {
         "PATH": f"{places.root}/bin:{PATH}",
         "HOME": home,
@@ -37,37 +43,43 @@ def go_environment(
         "GOROOT": places.root,
         "GOMODCACHE": places.modules,
         "GOCACHE": places.cache,
-        "GOPROXY": places.proxy,
+        "GOPROXY": "off" if vendored else places.proxy,
         "GOENV": "off",
-        "GOFLAGS": "-mod=readonly",
+        "GOFLAGS": f"-mod={tree.mode}",
         "GOTOOLCHAIN": "local",
         "GOSUMDB": "off",  # go.sum, which -mod=readonly holds to, has every hash already
         "GOTELEMETRY": "off",
         "CGO_ENABLED": "1" if go.cgo else "0",
+        # A workspace is go.work in the folder of the build, which Go looks for itself; one above it never counts.
+        **({} if tree.workspace else {"GOWORK": "off"}),
         **(extra or {}),
     }
 
 
-def go_commands(component: Component, out: str) -> list[str]:
+def build_flags(tree: GoTree = LOCKED) -> tuple[str, ...]:
+    """The flags that every `go build` has."""
+    return (f"-mod={tree.mode}", *FLAGS)
+
+
+def go_commands(component: Component, out: str, tree: GoTree = LOCKED) -> list[str]:
     """`go build`, `go test -c` and cc, in the folder of go.mod; outputs below ``out``."""
     assert component.go is not None
     go = component.go
     built = [target for target in go.targets if not target.test]
     together = len(built) > 1 and len({_go_name(target.package) for target in built} - {None}) == len(built)
-    commands = _together(component, built, out) if together else []
+    flags = _flags(component, tree)
+    commands = _together(flags, built, out) if together else []
     for target in go.targets:
         if target.test or not together:
             verb = ["test", "-c"] if target.test else ["build", "-v"]
-            commands.append(
-                _line(["go", *verb, *_flags(component), "-o", f"{out}/{target.output}", target.package])
-            )
-    return commands + [_compile(go.module, target, out) for target in go.c]
+            commands.append(_line(["go", *verb, *flags, "-o", f"{out}/{target.output}", target.package]))
+    return commands + [_compile(component, target, out) for target in go.c]
 
 
-def _together(component: Component, targets: Sequence[GoTarget], out: str) -> list[str]:
+def _together(flags: Sequence[str], targets: Sequence[GoTarget], out: str) -> list[str]:
     """One call for all of them, so that the last link of one runs beside the next."""
     packages = [target.package for target in targets]
-    line = _line(["go", "build", "-v", *_flags(component), "-o", f"{out}/.together/", *packages])
+    line = _line(["go", "build", "-v", *flags, "-o", f"{out}/.together/", *packages])
     moves = [
         _line(["mv", f"{out}/.together/{_go_name(target.package)}", f"{out}/{target.output}"])
         for target in targets
@@ -81,9 +93,9 @@ def _go_name(package: str) -> str | None:
     return None if package in (".", "./") or re.fullmatch(r"v\d+", name) else name
 
 
-def _flags(component: Component) -> list[str]:
+def _flags(component: Component, tree: GoTree) -> list[str]:
     assert component.go is not None
-    flags = [*FLAGS]
+    flags = [*build_flags(tree)]
     if component.go.tags:
         flags += ["-tags", ",".join(component.go.tags)]
     if component.go.ldflags:
@@ -91,8 +103,11 @@ def _flags(component: Component) -> list[str]:
     return flags
 
 
-def _compile(module: str, target: CTarget, out: str) -> str:
-    folder = f"\"$(go list -m -f '{{{{.Dir}}}}' {shlex.quote(module)})\""
+def _compile(component: Component, target: CTarget, out: str) -> str:
+    """The sources lie in the module of the lock, or in the tree itself."""
+    assert component.go is not None
+    module = shlex.quote(component.go.module)
+    folder = "." if component.checkout else f"\"$(go list -m -f '{{{{.Dir}}}}' {module})\""
     return f"cc {_line(target.flags)} -o {shlex.quote(f'{out}/{target.output}')} {folder}/{target.sources}"
 
 

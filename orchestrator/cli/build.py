@@ -168,8 +168,11 @@ def _pin(asked: Asked, text: str) -> int:
             f"--pin {text}: this is not NAME@VERSION.", "For example: --pin runc@1.5.1, --pin runc@latest."
         )
     with build_view(err=True) as view:
-        exact = pin(asked, name, version, view)
-    click.echo(f"{name} is locked at {exact}. Build it: labctl build{'' if name == 'images' else f' {name}'}")
+        lock = pin(asked, name, version, view)
+    if lock.copied:
+        click.echo(f"{name} comes with labctl. Its copy in {lock.folder} goes before it from now on.")
+    what = "" if name == "images" else f" {name}"
+    click.echo(f"{name} is locked at {lock.version} in {lock.folder}. Build it: labctl build{what}")
     return 0
 
 

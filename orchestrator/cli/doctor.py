@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 _LABEL = 13
+_CELL = 7
 
 
 @click.command(
@@ -34,18 +35,30 @@ _LABEL = 13
     show_default=True,
     help="What a build left, to compare with.",
 )
+@click.option(
+    "--components",
+    "folders",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A further folder of components.",
+)
 @become_options
 @forks_option
 @json_option
-def doctor(inventory: Path, limit: str | None, artifacts: Path, forks: int, as_json: bool) -> int:
+def doctor(
+    inventory: Path, limit: str | None, artifacts: Path, folders: tuple[Path, ...], forks: int, as_json: bool
+) -> int:
     """Say what each host of INVENTORY can run, what not, and why. Changes nothing.
 
+    The OCI runtimes are the handlers of all components, and those of the inventory's labctl_extra_handlers.
     Exit code 0 where every host can run every combination, 1 where one cannot, 3 where a host is unreachable.
     """
     from orchestrator.pipeline import reach
     from orchestrator.pipeline.doctor import doctor as examine_all
+    from orchestrator.shipped import component_folders
 
-    results = examine_all(reach.select(inventory, limit), artifacts, forks)
+    places = (*folders, *component_folders())
+    results = examine_all(reach.select(inventory, limit), artifacts, places, forks)
     if as_json:
         found = {host: diagnosis.to_json() for host, diagnosis in results.succeeded.items()}
         lost = {host: {"error": error.message, "hint": error.hint} for host, error in results.failed.items()}
@@ -94,14 +107,20 @@ def _installed(diagnosis: Diagnosis) -> str:
 
 def _table(combinations: tuple[Combination, ...]) -> Iterator[str]:
     ocis = list(dict.fromkeys(one.oci for one in combinations))
-    yield f"  {'':<{_LABEL - 1}}" + "".join(f" {oci:<7}" for oci in ocis).rstrip()
-    for cri in dict.fromkeys(one.cri for one in combinations):
-        cells = (_cell(one.why is None) for one in combinations if one.cri == cri)
-        yield f"  {cri:<{_LABEL - 1}}" + "".join(cells).rstrip()
+    can = {(one.cri, one.oci): one.why is None for one in combinations}
+    width = max(_CELL, *(len(oci) + 1 for oci in ocis), 0)
+    columns = max(1, (WIDTH - 1 - _LABEL) // (width + 1))
+    for start in range(0, len(ocis), columns):
+        group = ocis[start : start + columns]
+        yield f"  {'':<{_LABEL - 1}}" + "".join(f" {oci:<{width}}" for oci in group).rstrip()
+        for cri in dict.fromkeys(one.cri for one in combinations):
+            cells = (_cell(can[cri, oci], width) for oci in group)
+            yield f"  {cri:<{_LABEL - 1}}" + "".join(cells).rstrip()
 
 
-def _cell(can: bool) -> str:
-    return f" {click.style('✓ yes', fg='green')}  " if can else f" {click.style('✗ no', fg='red')}   "
+def _cell(can: bool, width: int) -> str:
+    text = click.style("✓ yes", fg="green") if can else click.style("✗ no", fg="red")
+    return f" {text}{' ' * (width - len(click.unstyle(text)))}"
 
 
 def _reasons(combinations: tuple[Combination, ...]) -> dict[str, list[str]]:

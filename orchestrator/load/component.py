@@ -13,7 +13,7 @@ Keys of component.yaml:
     debian     programs {NAME: PATH}, and for one release: release, packages {NAME: {version, sha256: {amd64: ...}}};
                for several: releases {RELEASE: {packages}, RELEASE: {unavailable: WHY}}; beside another source it is the fast path
     needs      Debian packages that a build takes
-    handler    {name, program, kind}: an OCI runtime as the CRI runtimes know it
+    handler    {name, program, kind}: an OCI runtime as the CRI runtimes know it; kind is runc or runsc
     optional   only built when it is named;  only_with   left out where that component is
 """
 
@@ -29,6 +29,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.load.document import Document, load_document, validate
 from orchestrator.model.component import (
+    HANDLER_KINDS,
+    HANDLER_NAME,
     Component,
     CTarget,
     DebianPackage,
@@ -38,14 +40,16 @@ from orchestrator.model.component import (
     PrebuiltFile,
     Source,
     Toolchain,
+    unknown_kind,
 )
 from orchestrator.model.errors import UsageError
 
 FILE = "component.yaml"
 TOOLCHAIN = "toolchain.yaml"
+GIT_SECONDS = 120.0
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Output = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-][A-Za-z0-9_.+-]*(/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)*$")]
-_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+_Name = Annotated[str, Field(pattern=rf"^{HANDLER_NAME}$")]
 _Text = Annotated[str, Field(min_length=1)]
 
 
@@ -96,7 +100,7 @@ class _Debian(_Strict):
 class _Handler(_Strict):
     name: _Name
     program: _Text
-    kind: Literal["runc", "runsc"] = "runc"
+    kind: str = HANDLER_KINDS[0]
 
 
 class _File(_Strict):
@@ -140,18 +144,56 @@ def load_components(folders: Sequence[Path], source: Source | None = None) -> tu
         component, only_with = load_component(folder, source)
         if component is not None:
             loaded[name] = component, only_with
-    return tuple(component for component, other in loaded.values() if other is None or other in loaded)
+    chosen = tuple(component for component, other in loaded.values() if other is None or other in loaded)
+    _check_handlers(chosen)
+    return chosen
 
 
-def load_component(folder: Path, source: Source | None = None) -> tuple[Component | None, str | None]:
-    """One, and which other it is there for; None where it has nothing of ``source``. Raises ConfigError."""
+def _check_handlers(components: Sequence[Component]) -> None:
+    """Refuse a handler's name that two components have: one of them would be measured as the other."""
+    owners: dict[str, Component] = {}
+    for component in components:
+        if component.handler is None:
+            continue
+        other = owners.setdefault(component.handler.name, component)
+        if other is not component:
+            raise load_document(component.folder / FILE).error(
+                ("handler", "name"),
+                f"{component.handler.name} is the handler of {other.folder} too.",
+                "Give one of them another name.",
+            )
+
+
+def declared_handlers(folders: Sequence[Path]) -> dict[str, Handler]:
+    """Component to handler, of those that have one; neither locks nor checkouts are looked at. Raises ConfigError."""
+    found: dict[str, Handler] = {}
+    for name, folder in sorted(list_components(folders).items()):
+        document = load_document(folder / FILE)
+        file = validate(document, _File)
+        _check_kind(document, file)
+        if file.handler is not None:
+            found[name] = Handler(file.handler.name, file.handler.program, file.handler.kind)
+    return found
+
+
+def load_component(
+    folder: Path, source: Source | None = None, locked: bool = True
+) -> tuple[Component | None, str | None]:
+    """One, and which other it is there for; None where it has nothing of ``source``.
+
+    Without ``locked`` a Go module needs no lock: its version is then "". Raises ConfigError.
+    """
     document = load_document(folder / FILE)
     file = validate(document, _File)
     chosen = source or Source(file.source)
     if source is Source.DEBIAN and file.debian is None:
         return None, file.only_with
     _check(document, file, chosen)
-    parts = _PARTS[chosen](document, file, folder)
+    parts = (
+        _module(document, file, folder, locked)
+        if chosen is Source.MODULE
+        else _PARTS[chosen](document, file, folder)
+    )
     handler = file.handler
     return (
         Component(
@@ -167,7 +209,13 @@ def load_component(folder: Path, source: Source | None = None) -> tuple[Componen
     )
 
 
+def _check_kind(document: Document, file: _File) -> None:
+    if file.handler and file.handler.kind not in HANDLER_KINDS:
+        raise document.error(("handler", "kind"), unknown_kind(file.handler.kind))
+
+
 def _check(document: Document, file: _File, source: Source) -> None:
+    _check_kind(document, file)
     needed = {
         Source.MODULE: "go",
         Source.CHECKOUT: "checkout",
@@ -190,13 +238,13 @@ def _outputs(file: _File, source: Source) -> set[str]:
     return {*(file.go.build if file.go else ()), *(file.go.c if file.go else ())}
 
 
-def _module(document: Document, file: _File, folder: Path) -> dict[str, Any]:
+def _module(document: Document, file: _File, folder: Path, locked: bool) -> dict[str, Any]:
     assert file.go is not None
     if not file.go.module:
         raise document.error(("go",), "lacks `module`: the Go module that go.mod locks.")
     return {
         "go": _go(file.go),
-        "version": locked_version(document, folder, file.go.module),
+        "version": locked_version(document, folder, file.go.module) if locked else "",
         "needs": tuple(file.needs),
     }
 
@@ -210,9 +258,15 @@ def locked_version(document: Document, folder: Path, module: str) -> str:
         raise document.error(
             ("go", "module"),
             f"{path} does not lock {module}.",
-            f"Make the lock: labctl build --pin {folder.name}@latest",
+            f"Make the lock: {pin_command(folder)}",
         )
     return found[1]
+
+
+def pin_command(folder: Path) -> str:
+    """What writes the lock of the component in ``folder``."""
+    place = "" if folder.parent == Path("components") else f" --components {folder.parent}"
+    return f"labctl build --pin {folder.name}@latest{place}"
 
 
 def _go(file: _Go) -> GoBuild:
@@ -225,15 +279,32 @@ def _go(file: _Go) -> GoBuild:
 def _checkout(document: Document, file: _File, folder: Path) -> dict[str, Any]:
     assert file.go is not None and file.checkout is not None
     tree = (folder / Path(file.checkout).expanduser()).resolve()
-    command = ["git", "-C", str(tree), "describe", "--always", "--tags", "--dirty", "--abbrev=12"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    except OSError as error:
-        raise document.error(("checkout",), f"git cannot be started: {error.strerror}.") from error
-    if done.returncode != 0:
-        raise document.error(("checkout",), f"{tree} is no git work tree: {done.stderr.strip()}")
-    version = file.version or done.stdout.strip().removeprefix("v")
+    version = file.version or _described(document, tree)
     return {"go": _go(file.go), "checkout": tree, "version": version, "needs": tuple(file.needs)}
+
+
+def _described(document: Document, tree: Path) -> str:
+    """What git calls the tree: its last tag and commit, without v; ``-dirty`` with uncommitted or new files."""
+    commit = _git(document, tree, "describe", "--always", "--tags", "--abbrev=12")
+    changed = _git(document, tree, "status", "--porcelain", "--", ".")
+    return commit.removeprefix("v") + ("-dirty" if changed else "")
+
+
+def _git(document: Document, tree: Path, *words: str) -> str:
+    command = ["git", "-C", str(tree), *words]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=GIT_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise document.error(("checkout",), f"git {words[0]} does not work in {tree}: {error}.") from error
+    if done.returncode != 0:
+        raise document.error(
+            ("checkout",),
+            f"git cannot describe {tree}: {done.stderr.strip()}.",
+            "`checkout` names a git work tree with at least one commit.",
+        )
+    return done.stdout.strip()
 
 
 def _prebuilt(document: Document, file: _File, folder: Path) -> dict[str, Any]:
@@ -291,7 +362,6 @@ def _releases(document: Document, debian: _Debian) -> Mapping[str, _Release]:
 
 
 _PARTS = {
-    Source.MODULE: _module,
     Source.CHECKOUT: _checkout,
     Source.PREBUILT: _prebuilt,
     Source.DEBIAN: _debian,

@@ -74,11 +74,23 @@ class DebianPackage:
     sha256: Mapping[str, str]
 
 
+HANDLER_KINDS = ("runc", "runsc")
+"""How a CRI runtime starts a handler: ``runc`` speaks runc's command line, ``runsc`` has gVisor's shim."""
+HANDLER_NAME = r"[a-z0-9][a-z0-9.-]*"
+
+
+def unknown_kind(kind: str) -> str:
+    """The sentence for a kind of handler that labctl cannot configure."""
+    return (
+        f"{kind} is not a kind of handler that labctl can configure; there are {' and '.join(HANDLER_KINDS)}."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Handler:
     """An OCI runtime as CRI runtimes know it: ``name`` in suites, ``program`` its file in the artifact.
 
-    ``kind``: ``runc`` (speaks runc's command line) or ``runsc`` (has a shim of its own).
+    ``kind`` is one of HANDLER_KINDS.
     """
 
     name: str

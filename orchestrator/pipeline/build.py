@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,19 +22,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from orchestrator.build import modules, snapshot, toolchain
+from orchestrator.build import snapshot
 from orchestrator.build.artifacts import entries_of, read_artifacts, targets_built, write_artifacts
 from orchestrator.build.builder import Builder
-from orchestrator.build.debian import Apt, download_locked, locked_package, run_tool
+from orchestrator.build.debian import Apt, download_locked, run_tool
 from orchestrator.build.execute import Order, make
 from orchestrator.build.recipe import DEBIAN_NAMES
 from orchestrator.build.store import Spoilt, Store
 from orchestrator.build.toolchain import Caches
-from orchestrator.files import cache_folder, sha256_of, write_text
+from orchestrator.files import cache_folder, sha256_of
 from orchestrator.lab.files import locked
 from orchestrator.lab.system import System
 from orchestrator.load.component import FILE, choose, list_components, load_components, load_toolchain
-from orchestrator.load.yaml_edit import replace_values
 from orchestrator.model.artifact import (
     ARTIFACTS,
     LAB_RELEASE,
@@ -56,6 +54,7 @@ from orchestrator.pipeline.build_plan import (
 )
 from orchestrator.pipeline.builders import Choice, NoBuilder, builder_for
 from orchestrator.pipeline.images import images, package_sources, pin_images
+from orchestrator.pipeline.pin import Lock, component_to_pin, pin_debian, pin_module
 from orchestrator.shipped import component_folders
 
 LOCK_SECONDS = 7200.0
@@ -206,54 +205,24 @@ def _made_again(
     return differing
 
 
-def pin(asked: Asked, name: str, version: str, view: View) -> str:
-    """Lock another version of a component; gives the version. Raises BuildError, UsageError, ConfigError."""
+def pin(asked: Asked, name: str, version: str, view: View) -> Lock:
+    """Lock another version of a component. Raises BuildError, UsageError, ConfigError."""
     if name == IMAGES:
         if version != "latest":
             raise UsageError(
                 "The images are locked at what the mirror has.", f"labctl build --pin {IMAGES}@latest"
             )
-        return pin_images(platform.machine(), lambda text: view.say(name, text), asked.folders)
-    (component,) = choose(load_components(asked.folders, asked.source), [name])
+        locked, path = pin_images(platform.machine(), lambda text: view.say(name, text), asked.folders)
+        return Lock(locked, path.parent)
+    component = component_to_pin(asked.folders, name, asked.source)
+
+    def say(text: str) -> None:
+        view.say(name, text)
+
     if component.source is Source.MODULE:
-        caches, pinned = Caches.of_user(), _toolchain(asked)
-        root = toolchain.ensure(pinned, caches, lambda text: view.say(name, text))
-        exact, mod, total = modules.pin(
-            component, version, root, caches, platform.machine(), lambda text: view.say(name, text)
-        )
-        write_text(component.folder / "go.mod", mod)
-        write_text(component.folder / "go.sum", total)
-        return exact
-    if component.source is not Source.DEBIAN:
-        raise UsageError(
-            f"{name} is {component.source}: there is nothing to lock but what component.yaml says."
-        )
+        return pin_module(component, version, _toolchain(asked), asked.folders, say)
     with tempfile.TemporaryDirectory(prefix="labctl-pin-") as work:
-        return _pin_debian(component, version, Path(work), lambda text: view.say(name, text))
-
-
-def _pin_debian(component: Component, version: str, work: Path, say: Callable[[str], None]) -> str:
-    """Lock, for this machine's architecture, what each release has of the component's packages; gives the version of the newest."""
-    path, machine = component.folder / FILE, platform.machine()
-    architecture = DEBIAN_NAMES.get(machine, machine)
-    text, versions = path.read_text(encoding="utf-8"), []
-    one_release = re.search(r"(?m)^  releases:", text) is None
-    for release in dict.fromkeys(package.release for package in component.debian):
-        say(f"fetching the package lists of Debian {release}")
-        apt = Apt(work / release, run_tool, architecture)
-        apt.update(package_sources(release))
-        for package in (item for item in component.debian if item.release == release):
-            newest = locked_package(package.name, version, release, apt)
-            where = ("debian",) if one_release else ("debian", "releases", release)
-            place = (*where, "packages", package.name)
-            edits = {
-                (*place, "version"): newest.version,
-                (*place, "sha256", architecture): newest.sha256["here"],
-            }
-            text = replace_values(text, edits)
-            versions.append(newest.version)
-    write_text(path, text)
-    return versions[0]
+        return pin_debian(component, version, Path(work), asked.folders, say)
 
 
 def _toolchain(asked: Asked) -> Toolchain:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.build.artifacts import entries_of
-from orchestrator.load.component import load_components
+from orchestrator.load.component import list_components, load_component
+from orchestrator.load.handlers import handlers_of
 from orchestrator.load.language import Language
 from orchestrator.load.roles import read_vars_file
 from orchestrator.model.artifact import Target
@@ -18,20 +19,31 @@ from orchestrator.model.inventory import Host
 from orchestrator.pipeline.reach import Selection
 from orchestrator.provision.apply import gather_facts
 from orchestrator.provision.doctor import BuildState, Diagnosis, examine
-from orchestrator.shipped import component_folders
 from orchestrator.ssh import Connection, Results
 
 
-def doctor(selection: Selection, artifacts: Path, forks: int = 64) -> Results[Diagnosis]:
-    """``artifacts`` is the vars file that a build leaves; it need not be there. Raises ConfigError: it is wrong."""
-    built = read_artifacts(artifacts) or {}
-    components = load_components(component_folders())
+def doctor(
+    selection: Selection, artifacts: Path, folders: Sequence[Path], forks: int = 64
+) -> Results[Diagnosis]:
+    """``artifacts`` is the vars file that a build leaves; it need not be there. ``folders`` hold components.
 
-    def diagnose(_: Host, connection: Connection) -> Diagnosis:
+    Raises ConfigError: the vars file, a component or an inventory's handler is wrong.
+    """
+    built = read_artifacts(artifacts) or {}
+    components = _components(folders)
+    handlers = {host.name: handlers_of(host, folders) for host in selection.hosts}
+
+    def diagnose(host: Host, connection: Connection) -> Diagnosis:
         facts = gather_facts(connection)
-        return examine(facts, build_state(facts, built, components))
+        return examine(facts, build_state(facts, built, components), handlers[host.name])
 
     return selection.on_each(diagnose, forks)
+
+
+def _components(folders: Sequence[Path]) -> tuple[Component, ...]:
+    """Return what ``folders`` declare, with or without a lock."""
+    loaded = (load_component(folder, locked=False)[0] for folder in list_components(folders).values())
+    return tuple(component for component in loaded if component is not None)
 
 
 def build_state(

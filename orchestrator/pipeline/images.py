@@ -39,8 +39,10 @@ def image_lock(folders: Sequence[Path]) -> Path:
     return next((folder / LOCK for folder in folders if (folder / LOCK).is_file()), folders[-1] / LOCK)
 
 
-def pin_images(machine: str, say: Callable[[str], None], folders: Sequence[Path] | None = None) -> str:
-    """Lock what the mirror has now; gives the version of what is held. Raises BuildError, ConfigError.
+def pin_images(
+    machine: str, say: Callable[[str], None], folders: Sequence[Path] | None = None
+) -> tuple[str, Path]:
+    """Lock what the mirror has now. Return the version of what is held, and the lock's file. Raises BuildError, ConfigError.
 
     The lock that comes with labctl stays as it is: the new one is written to the project's components, and goes before it.
     Only a folder that is named in ``folders`` before the usual ones keeps its own.
@@ -55,9 +57,8 @@ def pin_images(machine: str, say: Callable[[str], None], folders: Sequence[Path]
     for package in lock.packages:
         if found[package.name].version != package.version:
             say(f"{package.name} {package.version} -> {found[package.name].version}")
-    say(f"the lock is {own}")
     write_text(own, lock_text(lock, found, DEBIAN_NAMES.get(machine, machine)))
-    return ", ".join(f"{name} {found[name].version}" for name in sorted(lock.held))
+    return ", ".join(f"{name} {found[name].version}" for name in sorted(lock.held)), own
 
 
 def package_sources(release: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.files import cache_folder
+from orchestrator.load.handlers import extra_handlers
 from orchestrator.load.inventory import endpoint_of, load_inventory, select_hosts
 from orchestrator.load.language import Language
 from orchestrator.load.playbook import load_playbook
@@ -93,6 +94,8 @@ def provision(request: Request, sink: EventSink, view: View | None = None) -> Re
     )
     failed = Failed(request.state)
     hosts = _hosts(request, inventory, failed)
+    for host in hosts:
+        extra_handlers(host)  # what is wrong in the inventory is said before a host is reached
     plays = _plays_of(hosts, inventory, playbook)
 
     connections = HeldConnections(lambda host: connect(_endpoint(request, host, inventory, plays[host.name])))

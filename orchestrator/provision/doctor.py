@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a host can run and what not, and why: facts and the build's vars file in, findings out. Pure.
 
-examine(facts, artifacts) -> Diagnosis
+examine(facts, artifacts, handlers) -> Diagnosis
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from orchestrator.load.handlers import HostHandler
 from orchestrator.model.artifact import RELEASES
 
 CRIS = {"containerd": "containerd", "crio": "cri-o"}
 """The CRI runtimes, and the component of each."""
-OCIS = ("runc", "crun", "runsc")
 NEEDED = {"crio": ("cri-o", "conmon", "containers-storage")}
 """Components that a CRI runtime cannot do without, where that is more than its own."""
 ADDRESS_ADAPTER_BEFORE = (1, 37)
@@ -88,15 +88,15 @@ class Diagnosis:
         return {"ok": self.ok, **asdict(self)}
 
 
-def examine(facts: Facts, build: BuildState) -> Diagnosis:
-    """``build`` is what has been built for this host's target."""
+def examine(facts: Facts, build: BuildState, handlers: Sequence[HostHandler]) -> Diagnosis:
+    """``build`` is what has been built for this host's target; ``handlers`` those that components and the inventory declare."""
     built = build.components
     host = next(_host_problems(facts), None)
     cris = {cri: host or next(_cri_problems(cri, facts, build), None) for cri in CRIS}
-    ocis = {oci: next(_oci_problems(oci, facts, build), None) for oci in OCIS}
+    ocis = {handler.name: next(_oci_problems(handler, facts, build), None) for handler in handlers}
     return Diagnosis(
         system=_system(facts),
-        combinations=tuple(Combination(cri, oci, cris[cri] or ocis[oci]) for cri in CRIS for oci in OCIS),
+        combinations=tuple(Combination(cri, oci, cris[cri] or ocis[oci]) for cri in CRIS for oci in ocis),
         settings=_settings(facts),
         adapters=_adapters(facts, built),
         components=_components(_own(facts).get("components") or {}, built),
@@ -152,11 +152,12 @@ def _cri_problems(cri: str, facts: Facts, build: BuildState) -> Iterator[str]:
             yield f"{cri} is installed and does not answer. On the host: systemctl status {cri}."
 
 
-def _oci_problems(oci: str, facts: Facts, build: BuildState) -> Iterator[str]:
-    yield from _component_problems(oci, build)
-    if oci == "runsc" and _own(facts).get("user_namespaces") is False:
+def _oci_problems(handler: HostHandler, facts: Facts, build: BuildState) -> Iterator[str]:
+    if handler.component is not None:
+        yield from _component_problems(handler.component, build)
+    if handler.kind == "runsc" and _own(facts).get("user_namespaces") is False:
         yield "gVisor's sandbox needs user namespaces, and the kernel gives none: sysctl user.max_user_namespaces."
-    if oci == "runsc" and _own(facts).get("seccomp") is False and not _kvm(facts).get("runs"):
+    if handler.kind == "runsc" and _own(facts).get("seccomp") is False and not _kvm(facts).get("runs"):
         yield "gVisor needs seccomp or KVM, and this kernel has neither."
 
 

@@ -18,6 +18,8 @@ from remote_agent.host.missing import missing_handlers
 PROVISION = "Provision the host: labctl provision INVENTORY."
 IMAGE_PARAM = "image"
 """The parameter of a benchmark that names an image which its containers run: the runtime must have it."""
+OWN_IMAGES = IMAGE.rpartition("/")[0] + "/"
+"""What the names of labctl's own images begin with."""
 PULL_PARAM = "pull"
 """The parameter of a benchmark that names an image which it pulls: its registry must have it."""
 REGISTRY_S = 5.0
@@ -121,7 +123,17 @@ def _runtime(
     for image in [*images, *_pause(status)]:
         there = cri.image(image) is not None
         message = f"Image {image} is present." if there else f"Image {image} is missing."
-        yield Finding(name, "image", there, message, "" if there else PROVISION)
+        yield Finding(name, "image", there, message, "" if there else _image_hint(combination.cri, image))
+
+
+def _image_hint(cri: str, image: str) -> str:
+    """How to bring an image: labctl's own come with provisioning, others are the user's to bring."""
+    if image.startswith(OWN_IMAGES):
+        return PROVISION
+    pull = f"crictl-{cri} pull {image}"
+    if cri == "containerd":
+        return f"labctl does not bring it. On the host: ctr --namespace k8s.io images import ARCHIVE.tar, or {pull}."
+    return f"labctl does not bring it. On the host: {pull}."
 
 
 def _pause(status: Status) -> list[str]:

@@ -170,36 +170,104 @@ def test_a_kill_in_the_middle_of_a_build_leaves_nothing_half_there(tmp_path: Pat
     shutil.rmtree(store)
 
 
-def checkout(folder: Path) -> Path:
-    """A developer's own runc: the release's sources in a git work tree, one commit on top."""
-    code, said = labctl("build", "runc")
-    assert code == 0, said
-    release = cache_folder() / "go/modules/github.com/opencontainers" / f"runc@v{written('runc')['version']}"
-    tree = folder / "runc"
+def source_tree(folder: Path, module: str, vendored: bool = True) -> Path:
+    """A developer's work tree: the sources of a module in git, with vendor/ as its own repository has it.
+
+    Modules come without vendor/, so that the go command makes it anew.
+    """
+    go = next(cache_folder().glob("go/toolchains/go*/bin/go"))
+    environment = {
+        **os.environ,
+        "GOMODCACHE": str(cache_folder() / "go/modules"),
+        "GOFLAGS": "-modcacherw",
+        "GOTOOLCHAIN": "local",
+    }
+
+    def run_go(place: Path, *words: str) -> str:
+        done = subprocess.run(
+            [go, *words], cwd=place, env=environment, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    release = json.loads(run_go(folder, "mod", "download", "-json", module))["Dir"]
+    tree = folder / f"tree of {Path(release).name}"
     shutil.copytree(release, tree)
     subprocess.run(["chmod", "-R", "u+w", str(tree)], check=True)
-    main = tree / "main.go"
-    main.write_text(main.read_text().replace("func main() {", "// Faster, one hopes.\nfunc main() {", 1))
+    if vendored:
+        run_go(tree, "mod", "vendor")
+    return commit(tree)
+
+
+def commit(tree: Path) -> Path:
+    """Make ``tree`` a git work tree, with all of it in one commit that has a tag."""
+    subprocess.run(["git", "-C", str(tree), "init", "--quiet"], check=True)
+    commit_again(tree)
+    subprocess.run(["git", "-C", str(tree), "tag", "v1.99.0"], check=True)
+    return tree
+
+
+def commit_again(tree: Path) -> None:
     git = ["git", "-C", str(tree), "-c", "user.name=A Developer", "-c", "user.email=dev@example.org"]
-    subprocess.run([*git, "init", "--quiet"], check=True)
     subprocess.run([*git, "add", "--all", "--force"], check=True)
     subprocess.run([*git, "commit", "--quiet", "--message", "Mine"], check=True)
-    return tree
+
+
+def provenance(name: str) -> dict[str, Any]:
+    """How a component was made."""
+    return dict(json.loads(Path(written(name)["path"]).with_name("provenance.json").read_text()))
+
+
+def change_line(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+
+
+def plain_tree(folder: Path) -> Path:
+    """A work tree without vendor/, with a module of others that the release of runc needs too."""
+    sums = (REPOSITORY / "playbooks/components/runc/go.sum").read_text().splitlines(keepends=True)
+    about = [line for line in sums if line.startswith("golang.org/x/sys ")]
+    version = next(line.split()[1] for line in about if "/go.mod" not in line)
+    tree = folder / "plain"
+    tree.mkdir()
+    (tree / "go.mod").write_text(
+        f"module example.org/plain\n\ngo 1.26\n\nrequire golang.org/x/sys {version}\n"
+    )
+    (tree / "go.sum").write_text("".join(about))
+    (tree / "main.go").write_text(
+        'package main\n\nimport "golang.org/x/sys/unix"\n\nfunc main() { println(unix.Getpid()) }\n'
+    )
+    return commit(tree)
 
 
 MINE = """\
 summary: My own commit of runc
 source: checkout
 checkout: {tree}
-version: 1.5.2-mine
 go:
   cgo: true
   tags: [seccomp, urfave_cli_no_docs]
-  ldflags: -X main.version={{version}}
-  build:
-    bin/runc: .
+  build: {{bin/runc: .}}
 needs: [gcc, libc6-dev, libseccomp-dev, pkg-config]
-handler: {{name: runc-mine, program: bin/runc}}
+handler: {{name: runc-1.99, program: bin/runc}}
+"""
+SHIM = """\
+summary: My own commit of containerd's shim
+source: checkout
+checkout: {tree}
+go:
+  tags: [no_btrfs, no_devmapper, no_zfs, urfave_cli_no_docs]
+  build: {{bin/containerd-shim-runc-v2: ./cmd/containerd-shim-runc-v2}}
+"""
+PLAIN = """\
+summary: A tree without vendor
+source: checkout
+checkout: {tree}
+go:
+  build: {{bin/plain: .}}
+  c: {{bin/true: {{sources: "*.x", flags: [-x, c]}}}}
+needs: [gcc, libc6-dev]
 """
 WRAPPER = """\
 #!/bin/sh
@@ -219,20 +287,37 @@ handler: {{name: wrapped, program: bin/wrapped}}
 def test_an_own_commit_and_a_prebuilt_runtime_run_beside_the_release(
     own_inventory: Path, tmp_path: Path
 ) -> None:
-    """No line of code for it: two folders of components, and their handlers in a suite. A third host joins at the end."""
+    """No line of code for it: folders of components, and their handlers in a suite. A second host joins at the end.
+
+    The trees of runc and containerd carry vendor/, as their repositories do. Of containerd only the shim is built, to be
+    done in seconds; the whole of it takes minutes and no other way. A third tree has no vendor/, and C of its own.
+    """
     from orchestrator.pipeline.lab import lab_up
     from orchestrator.results.store import RunStore
 
     folder = tmp_path / "components"
-    (folder / "runc-mine").mkdir(parents=True)
-    (folder / "runc-mine/component.yaml").write_text(MINE.format(tree=checkout(tmp_path)))
+    folder.mkdir()
+    runc = source_tree(tmp_path, "github.com/opencontainers/runc@v1.5.2")
+    change_line(runc / "main.go", "func main() {", "// Faster, one hopes.\nfunc main() {")
+    containerd = source_tree(tmp_path, "github.com/containerd/containerd/v2@v2.4.2")
+    change_line(containerd / "version/version.go", "package version", "// Mine.\npackage version")
+    commit_again(containerd)
+    plain = plain_tree(tmp_path)
+    (plain / "main.x").write_text("int main(void) { return 0; }\n")
+    for name, text, tree in (
+        ("runc-mine", MINE, runc),
+        ("shim-mine", SHIM, containerd),
+        ("plain", PLAIN, plain),
+    ):
+        (folder / name).mkdir()
+        (folder / name / "component.yaml").write_text(text.format(tree=tree))
     (folder / "wrapped").mkdir()
     (folder / "wrapped/wrapped.sh").write_text(WRAPPER)
     sha256 = sha256_of(folder / "wrapped/wrapped.sh")
     (folder / "wrapped/component.yaml").write_text(PREBUILT.format(sha256=sha256))
     suite = tmp_path / "mine.yaml"
     suite.write_text(
-        "cri: [containerd]\noci: [runc, runc-mine, wrapped]\nfilter: [operations.container.lifecycle]\nruns: 1\n"
+        "cri: [containerd]\noci: [runc, runc-1.99, wrapped]\nfilter: [operations.container.lifecycle]\nruns: 6\n"
     )
     whole = own_inventory.read_text()
     one = whole[: whole.index(f"    {own_inventory.stem}-2:")]
@@ -249,12 +334,20 @@ def test_an_own_commit_and_a_prebuilt_runtime_run_beside_the_release(
         lines = [json.loads(line) for line in run.journal(f"{own_inventory.stem}-1").read_text().splitlines()]
         trials = [line for line in lines if line.get("type") == "trial"]
         assert Counter((trial["combination"], trial["status"]) for trial in trials) == {
-            (f"containerd/{name}", "ok"): 2 for name in ("runc", "runc-mine", "wrapped")
+            (f"containerd/{name}", "ok"): 7 for name in ("runc", "runc-1.99", "wrapped")
         }, trials
         assert not any(trial["leaks"] for trial in trials)
         mine, release = written("runc-mine"), written("runc")
-        assert (mine["version"], mine["source"]) == ("1.5.2-mine", "checkout")
+        assert (mine["version"], mine["source"]) == ("1.99.0-dirty", "checkout")
         assert mine["key"] != release["key"]
+        assert written("shim-mine")["version"].startswith("1.99.0-1-g"), "one commit after the tag"
+        modes = {"runc-mine": "vendor", "shim-mine": "vendor", "plain": "readonly"}
+        assert {name: provenance(name)["modules"] for name in modes} == modes
+        code, said = labctl(
+            "compare", "latest", "--with", "containerd/runc-1.99", "--root", tmp_path / "runs", "--json"
+        )
+        assert code == 0, said
+        assert "containerd/runc-1.99" in said and "operations.container.lifecycle" in said
         _a_second_host_is_worked_on_alone(own_inventory, whole, folder)
     finally:
         assert labctl("build")[0] == 0  # the vars file without them

@@ -18,7 +18,7 @@ import grpc
 import pytest
 
 from remote_agent.agent.executor import CriExecutor, cgroup_parents
-from remote_agent.agent.preflight import preflight
+from remote_agent.agent.preflight import PROVISION, preflight
 from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
 from remote_agent.agent.trial import Torn
@@ -387,6 +387,15 @@ def test_preflight_finds_what_stands_against_it(world: World, tmp_path: Path) ->
         one for one in preflight([Combination("fake", "runc", socket)], [other]) if one.name == "image"
     ]
     assert (lacking.ok, lacking.message) == (False, "Image localhost/labctl/other:1 is missing.")
+    assert lacking.hint == PROVISION
+    own = BenchmarkSpec("operations.container.lifecycle", params={"image": "registry.example.org/mine:2"})
+    for cri, way in (("containerd", "ctr --namespace k8s.io images import"), ("crio", "crictl-crio pull")):
+        (lacking, _) = [
+            one for one in preflight([Combination(cri, "runc", socket)], [own]) if one.name == "image"
+        ]
+        assert (lacking.ok, lacking.message) == (False, "Image registry.example.org/mine:2 is missing.")
+        assert way in lacking.hint and "registry.example.org/mine:2" in lacking.hint
+        assert "provision" not in lacking.hint.lower()
     (none,) = preflight([Combination("fake", "runc", str(tmp_path / "no.sock"))])
     assert (none.ok, none.name) == (False, "socket")
 

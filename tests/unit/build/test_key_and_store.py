@@ -8,11 +8,13 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.build.artifacts import entries_of, read_artifacts, targets_built, write_artifacts
 from orchestrator.build.key import inputs_of, key_of
+from orchestrator.build.snapshot import take
 from orchestrator.build.store import Spoilt, Store
 from orchestrator.files import sha256_of
 from orchestrator.model.artifact import (
@@ -25,6 +27,7 @@ from orchestrator.model.artifact import (
 )
 from orchestrator.model.component import Component, GoBuild, GoTarget, Handler, Source, Toolchain
 from orchestrator.model.errors import BuildError
+from tests.unit.build.trees import git_tree
 
 GO = GoBuild("example.org/runc", (GoTarget("example.org/runc", "bin/runc"),), tags=("seccomp",), cgo=True)
 TOOLCHAIN = Toolchain("1.26.8", {"linux-amd64": "a" * 64})
@@ -81,13 +84,29 @@ def test_words_about_it_do_not(component: Component) -> None:
 
 
 def test_a_checkout_is_its_files(component: Component, tmp_path: Path) -> None:
-    snapshot = tmp_path / "tree.tar"
-    mine = replace(component, source=Source.CHECKOUT, checkout=tmp_path)
-    keys = set()
-    for content in (b"one", b"two"):
-        snapshot.write_bytes(content)
-        keys.add(key_of(inputs_of(mine, TOOLCHAIN, TARGET, snapshot)))
-    assert len(keys) == 2
+    tree = git_tree(tmp_path / "tree", {"go.mod": "module example.org/runc\n\ngo 1.26\n", "main.go": "one\n"})
+    mine = replace(component, source=Source.CHECKOUT, checkout=tree)
+
+    def inputs() -> dict[str, Any]:
+        take(tree, tmp_path / "tree.tar")
+        return inputs_of(mine, TOOLCHAIN, TARGET, tmp_path / "tree.tar")
+
+    first = inputs()
+    keys = [key_of(first)]
+    for name, content in (("main.go", "two\n"), ("new.go", "new\n"), ("vendor/modules.txt", "")):
+        before = (tree / name).read_text() if (tree / name).exists() else None
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text(content)
+        keys.append(key_of(inputs()))
+        if name.startswith("vendor"):
+            assert inputs()["flags"][0] == "-mod=vendor"
+        if before is None:
+            (tree / name).unlink()
+        else:
+            (tree / name).write_text(before)
+        assert inputs() == first, "reverted, it is the artifact of before"
+    assert first["flags"][0] == "-mod=readonly"
+    assert len(set(keys)) == 4
 
 
 def built(folder: Path, content: str = "#!/bin/sh\n") -> Path:

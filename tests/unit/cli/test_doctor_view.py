@@ -46,6 +46,19 @@ def test_yes_and_no_stand_in_words_below_their_runtimes() -> None:
     ]
 
 
+def test_many_handlers_with_long_names_stand_in_several_tables() -> None:
+    names = [f"runc-1.{number}-of-my-own" for number in range(9)]
+    combinations = tuple(
+        Combination(cri, oci, "x." if oci == names[8] else None)
+        for cri in ("containerd", "crio")
+        for oci in names
+    )
+    text = shown(Diagnosis("Debian 13.8", combinations, {}, (), (), ()))
+    assert max(len(line) for line in text.splitlines()) < 80
+    assert [word for line in text.splitlines() for word in line.split() if word.startswith("runc-1")] == names
+    assert text.count("✓ yes") == 16 and text.count("✗ no") == 2
+
+
 def test_a_reason_is_said_once() -> None:
     assert "✗ everything: no." in shown(diagnosis(all="no."))
     assert "✗ crio: no." in shown(diagnosis(crio="no."))

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.load.component import choose, load_component, load_components, load_toolchain
+from orchestrator.load.component import (
+    choose,
+    declared_handlers,
+    load_component,
+    load_components,
+    load_toolchain,
+)
 from orchestrator.model.component import Component, Source
 from orchestrator.model.errors import ConfigError, UsageError
 
@@ -139,6 +145,65 @@ def test_what_is_wrong_is_said_with_its_place(
     assert caught.value.line is not None
     assert str(caught.value.key).startswith(key)
     assert said in str(caught.value)
+
+
+def test_a_checkouts_name_says_when_it_is_not_a_commit(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    put(tree, "", go_mod=GO_MOD)
+    git = ["git", "-C", str(tree), "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    text = f"source: checkout\ncheckout: {tree}\ngo: {{build: {{bin/x: .}}}}\n"
+    with pytest.raises(ConfigError, match=r"git cannot describe .* at least one commit"):
+        loaded(put(tmp_path / "mine", text))
+    for words in (["add", "-A"], ["commit", "-qm", "One"], ["tag", "v1.5.2"]):
+        subprocess.run([*git, *words], check=True)
+    assert loaded(tmp_path / "mine").version == "1.5.2"
+    (tree / "new.go").write_text("package main\n")
+    assert loaded(tmp_path / "mine").version == "1.5.2-dirty", "a new file is built too"
+
+
+def test_the_handlers_of_all_components_are_known_before_a_lock_is(tmp_path: Path) -> None:
+    put(tmp_path / "runc-1.5", MODULE.replace("name: runc,", "name: runc-1.5,"))
+    put(tmp_path / "plain", MODULE.partition("handler:")[0])
+    found = declared_handlers([tmp_path, COMPONENTS])
+    assert {name: (one.name, one.kind) for name, one in found.items()} == {
+        "runc-1.5": ("runc-1.5", "runc"),
+        "runc": ("runc", "runc"),
+        "crun": ("crun", "runc"),
+        "runsc": ("runsc", "runsc"),
+    }
+    put(tmp_path / "kata", MODULE.replace("program: bin/runc", "program: bin/runc, kind: kata"))
+    with pytest.raises(
+        ConfigError, match=r"component.yaml:\d+:\d+: handler.kind: kata is not a kind .* runc and runsc"
+    ):
+        declared_handlers([tmp_path])
+    with pytest.raises(ConfigError, match="kata is not a kind of handler"):
+        load_component(tmp_path / "kata")
+
+
+def test_two_components_cannot_be_one_handler(tmp_path: Path) -> None:
+    for name in ("mine", "runc"):
+        put(tmp_path / name, MODULE, go_mod=GO_MOD, go_sum="")
+    with pytest.raises(ConfigError, match=rf"runc is the handler of {tmp_path / 'mine'} too"):
+        load_components([tmp_path])
+    put(tmp_path / "mine", MODULE.replace("name: runc,", "name: mine,"))
+    assert len(load_components([tmp_path])) == 2
+
+
+def test_the_hint_of_a_missing_lock_names_the_folder_where_that_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, command in (
+        ("components", "labctl build --pin mine@latest"),
+        ("elsewhere", "labctl build --pin mine@latest --components elsewhere"),
+    ):
+        put(Path(folder) / "mine", MODULE)
+        with pytest.raises(ConfigError) as caught:
+            load_component(Path(folder) / "mine")
+        assert caught.value.hint == f"Make the lock: {command}"
+    unlocked, _ = load_component(Path("components/mine"), locked=False)
+    assert unlocked is not None and unlocked.version == ""
 
 
 def test_a_module_without_its_lock_is_told_how_to_make_one(tmp_path: Path) -> None:

@@ -14,16 +14,21 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from orchestrator.build import modules, toolchain
 from orchestrator.build.builder import Builder, Say
+from orchestrator.build.debian import Apt
 from orchestrator.build.execute import Order
-from orchestrator.build.recipe import Recipe
+from orchestrator.build.recipe import DEBIAN_NAMES, Recipe
 from orchestrator.build.toolchain import Caches
+from orchestrator.load.component import load_component
 from orchestrator.model.artifact import ImageSet, MissingComponent, Target
-from orchestrator.model.component import DebianPackage, Source
+from orchestrator.model.component import Component, DebianPackage, Source
 from orchestrator.model.errors import BuildError, UsageError
 from orchestrator.pipeline import build as pipeline
+from orchestrator.pipeline import pin as pipeline_pin
 from orchestrator.pipeline.build import Asked, Built, build, pin, verify
 from orchestrator.pipeline.builders import Choice, NoBuilder
+from orchestrator.pipeline.pin import Lock
 
 MACHINE = platform.machine()
 
@@ -241,6 +246,80 @@ def test_debian_is_chosen_for_those_that_have_packages(asked: Asked, builders: B
     assert watch.made == ["crun"]
 
 
+NEW = "source: module\ngo:\n  module: example.org/new\n  build: {bin/new: example.org/new}\n"
+
+
+class Proxy:
+    """In place of the module proxy."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, str]] = []
+        monkeypatch.setattr(toolchain, "ensure", lambda pinned, caches, say: Path("/go1.26.8"))
+        monkeypatch.setattr(modules, "pin", self.pin)
+
+    def pin(self, component: Component, version: str, *more: object) -> tuple[str, str, str]:
+        self.asked.append((component.name, version))
+        assert component.go is not None
+        return "1.2.3", f"require {component.go.module} v1.2.3\n", "sums\n"
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Proxy:
+    monkeypatch.chdir(tmp_path)
+    return Proxy(monkeypatch)
+
+
+def test_a_new_component_gets_its_first_lock_whatever_the_others_lack(asked: Asked, proxy: Proxy) -> None:
+    for name in ("new", "newer"):
+        (asked.folders[0] / name).mkdir()
+        (asked.folders[0] / name / "component.yaml").write_text(NEW.replace("new", name))
+    (asked.folders[0] / "torn").mkdir()
+    (asked.folders[0] / "torn/component.yaml").write_text("source: [")
+    assert pin(asked, "new", "latest", Watch()) == Lock("1.2.3", asked.folders[0] / "new")
+    assert proxy.asked == [("new", "latest")]
+    assert (asked.folders[0] / "new/go.sum").read_text() == "sums\n"
+    component, _ = load_component(asked.folders[0] / "new")
+    assert component is not None and component.version == "1.2.3"
+    assert not (asked.folders[0] / "newer/go.mod").exists()
+
+
+def test_a_component_that_is_not_there_is_told_which_file_to_write(asked: Asked, proxy: Proxy) -> None:
+    with pytest.raises(UsageError) as caught:
+        pin(asked, "neu", "1.0.0", Watch())
+    assert caught.value.message == "There is no component neu."
+    hint = caught.value.hint or ""
+    assert hint.startswith("Write components/neu/component.yaml, for example:\n")
+    example = hint.partition("\n")[2]
+    (asked.folders[0] / "neu").mkdir()
+    (asked.folders[0] / "neu/component.yaml").write_text(example)
+    assert pin(asked, "neu", "1.0.0", Watch()).version == "1.2.3", "the example is a component"
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+def test_what_comes_with_labctl_is_copied_and_never_written(
+    asked: Asked, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, explicit: bool
+) -> None:
+    """Unless its folder is named: then the maintainer wants to change what labctl ships."""
+    ours = tmp_path / "shipped/playbooks/components"
+    ours.parent.mkdir(parents=True)
+    asked.folders[0].rename(ours)
+    monkeypatch.setattr(pipeline_pin, "shipped", lambda: tmp_path / "shipped")
+    before = {path: path.read_text() for path in ours.rglob("*") if path.is_file()}
+    named = (Path("shipped/playbooks/components"),) if explicit else ()
+    lock = pin(replace(asked, folders=(*named, Path("components"), ours)), "runc", "1.2.3", Watch())
+    own = tmp_path / "components/runc"
+    if explicit:
+        assert (ours / "runc/go.mod").read_text() == "require example.org/runc v1.2.3\n"
+        assert not own.exists() and not lock.copied
+        return
+    assert {path: path.read_text() for path in ours.rglob("*") if path.is_file()} == before
+    assert (own / "component.yaml").read_text() == before[ours / "runc/component.yaml"]
+    assert (own / "go.mod").read_text() == "require example.org/runc v1.2.3\n"
+    assert lock == Lock("1.2.3", Path("components/runc"), copied=True)
+    again = pin(replace(asked, folders=(Path("components"), ours)), "runc", "1.2.3", Watch())
+    assert not again.copied, "the second time it is the project's own"
+
+
 def test_only_what_has_a_lock_is_pinned(asked: Asked, builders: Builders) -> None:
     add_prebuilt(asked, "mine")
     with pytest.raises(UsageError, match="nothing to lock"):
@@ -327,3 +406,24 @@ def test_a_builder_that_is_newer_than_a_host_compiles_no_c_for_it(asked: Asked, 
     with pytest.raises(BuildError, match=r"does not start on Debian 12 \(bookworm\)"):
         build(local, Watch())
     build(replace(local, targets=BOTH[:1]), Watch())
+
+
+def test_a_debian_lock_names_what_each_release_has_now(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the release that has packages; what says why another has none stays as it is."""
+
+    def locked(name: str, version: str, release: str, apt: Apt) -> DebianPackage:
+        return DebianPackage(name, "1.28-1", release, {"here": "d" * 64})
+
+    monkeypatch.setattr(pipeline_pin, "package_sources", lambda release: (release,))
+    monkeypatch.setattr(pipeline_pin, "run_tool", lambda command, folder: "")
+    monkeypatch.setattr(pipeline_pin, "locked_package", locked)
+    before = (asked.folders[0] / "crun/component.yaml").read_text()
+    assert pin(asked, "crun", "latest", Watch()) == Lock("1.28-1", asked.folders[0] / "crun")
+    architecture = DEBIAN_NAMES.get(MACHINE, MACHINE)
+    expected = before.replace("1.21-1", "1.28-1")
+    text = (asked.folders[0] / "crun/component.yaml").read_text()
+    assert (
+        text == expected.replace("b" * 64, "d" * 64)
+        if architecture == "amd64"
+        else f"{architecture}: d" in text
+    )

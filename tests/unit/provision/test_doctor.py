@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from orchestrator.load.handlers import HostHandler
 from orchestrator.model.component import Component, DebianPackage, Source
 from orchestrator.pipeline.doctor import build_state
-from orchestrator.provision.doctor import BuildState, Diagnosis, examine
+from orchestrator.provision import doctor
+from orchestrator.provision.doctor import BuildState, Diagnosis
 
 GOOD: dict[str, Any] = {
     "distribution": "Debian",
@@ -54,6 +56,11 @@ COMPONENTS: dict[str, Any] = {
 }
 BUILT = BuildState("trixie-x86_64", COMPONENTS)
 NOTHING = BuildState("trixie-x86_64")
+HANDLERS = (
+    HostHandler("runc", "runc", "runc"),
+    HostHandler("crun", "runc", "crun"),
+    HostHandler("runsc", "runsc", "runsc"),
+)
 CRIO = ("crio/runc", "crio/crun", "crio/runsc")
 
 
@@ -67,6 +74,10 @@ def changed(values: dict[str, Any], **paths: Any) -> dict[str, Any]:
             inner = inner[folder]
         inner[name] = value
     return new
+
+
+def examine(facts: dict[str, Any], built: BuildState) -> Diagnosis:
+    return doctor.examine(facts, built, HANDLERS)
 
 
 def refused(diagnosis: Diagnosis) -> dict[str, str]:
@@ -232,3 +243,18 @@ def test_a_host_without_kvm_or_overlayfs_is_told_so() -> None:
     found = examine(facts, BUILT).settings
     assert found["runsc"] == "platform systrap, for there is no /dev/kvm"
     assert "native" in found["layers"]
+
+
+def test_every_handler_is_judged_by_its_component_and_its_kind() -> None:
+    mine = (
+        HostHandler("runc-1.5", "runc", "runc"),
+        HostHandler("runc-mine", "runc", "runc-mine"),
+        HostHandler("gvisor", "runsc"),
+    )
+    found = doctor.examine(changed(GOOD, labctl__user_namespaces=False), BUILT, mine)
+    assert {one.name: one.why for one in found.combinations if one.cri == "containerd"} == {
+        "containerd/runc-1.5": None,
+        "containerd/runc-mine": "runc-mine has not been built for trixie-x86_64: labctl build runc-mine.",
+        "containerd/gvisor": "gVisor's sandbox needs user namespaces, and the kernel gives none:"
+        " sysctl user.max_user_namespaces.",
+    }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tomllib
@@ -280,6 +281,44 @@ def test_a_handler_of_the_inventorys_is_beside_those_that_were_built(tmp_path: P
     assert shim["binary_name"] == "/opt/mine/bin/runsc"
 
 
+def test_a_name_with_dots_is_one_name_to_both_runtimes(tmp_path: Path) -> None:
+    mine = {
+        "runc-1.5": {"program": "/opt/mine/runc"},
+        "runsc-2026.09": {"program": "/opt/mine/bin/runsc", "kind": "runsc"},
+    }
+    found = steps(tmp_path, extra={"labctl_extra_handlers": mine}, facts={"labctl": {}})
+    runtimes = containerd_config(found)["plugins"]["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"]
+    assert set(runtimes) == {"runc", "crun", "runsc", *mine}
+    assert runtimes["runc-1.5"]["options"]["BinaryName"] == "/opt/mine/runc"
+    crio = tomllib.loads(written(found, "/etc/crio/crio.conf.d/10-labctl.conf"))["crio"]["runtime"][
+        "runtimes"
+    ]
+    assert set(crio) == {"runc", "crun", "runsc", *mine}
+    assert crio["runc-1.5"]["runtime_path"] == "/opt/mine/runc"
+    shim = crio["runsc-2026.09"]["runtime_path"]
+    assert re.search(r"/containerd-shim-([a-zA-Z0-9\-\+])+-v2$", shim), "CRI-O's own rule for a shim's name"
+    assert written(found, shim).startswith("#!/bin/sh")
+    older = steps(tmp_path, artifacts(tmp_path, "debian"), extra={"labctl_extra_handlers": mine})
+    cri = containerd_config(older)["plugins"]["io.containerd.grpc.v1.cri"]
+    assert set(cri["containerd"]["runtimes"]) == {"runc", "crun", *mine}
+
+
+@pytest.mark.parametrize(
+    ("name", "handler"),
+    [
+        ("kata", {"program": "/opt/kata/kata", "kind": "kata"}),
+        ("bad name", {"program": "/opt/mine/runc"}),
+        ('x"', {"program": "/opt/mine/runc"}),
+        ("mine", {"program": "runc"}),
+    ],
+)
+def test_a_handler_that_cannot_be_configured_is_refused(
+    tmp_path: Path, name: str, handler: dict[str, str]
+) -> None:
+    with pytest.raises(HostStopped, match="the kind runc or runsc"):
+        steps(tmp_path, extra={"labctl_extra_handlers": {name: handler}})
+
+
 def test_a_handlers_component_of_ones_own_needs_no_line_of_code(tmp_path: Path) -> None:
     built = artifacts(tmp_path)
     program = f"{PREFIX}/wrapped/current/bin/wrapped"
@@ -320,6 +359,9 @@ def test_adapters_are_only_where_the_capability_is_missing(tmp_path: Path, capab
 def test_a_kernel_without_overlayfs_copies_layers(tmp_path: Path) -> None:
     found = steps(tmp_path, facts={"labctl": {"overlayfs": False}})
     assert containerd_config(found)["plugins"]["io.containerd.cri.v1.images"]["snapshotter"] == "native"
+    transfer = containerd_config(found)["plugins"]["io.containerd.transfer.v1.local"]
+    assert transfer["unpack_config"] == [{"platform": "linux/amd64", "snapshotter": "native"}]
+    assert "io.containerd.transfer.v1.local" not in containerd_config(steps(tmp_path))["plugins"]
     imports = [step.args["argv"] for step in found if "import" in (step.args.get("argv") or [])]
     assert len(imports) >= 2 and all("native" in argv for argv in imports if argv[0] == "ctr")
 
