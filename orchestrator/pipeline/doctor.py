@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.load.language import Language
 from orchestrator.load.roles import read_vars_file
 from orchestrator.model.errors import ConfigError
+from orchestrator.model.text import printable_value
 from orchestrator.pipeline.reach import Selection
 from orchestrator.provision.apply import gather_facts
 from orchestrator.provision.doctor import Diagnosis, examine
@@ -19,7 +20,9 @@ from orchestrator.ssh import Results
 def doctor(selection: Selection, artifacts: Path, forks: int = 64) -> Results[Diagnosis]:
     """``artifacts`` is the vars file that a build leaves; it need not be there. Raises ConfigError: it is wrong."""
     built = read_artifacts(artifacts)
-    return selection.on_each(lambda _, connection: examine(gather_facts(connection), built), forks)
+    return selection.on_each(
+        lambda _, connection: examine(printable_value(gather_facts(connection)), built), forks
+    )
 
 
 def read_artifacts(path: Path) -> Mapping[str, Any] | None:
