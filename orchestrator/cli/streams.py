@@ -11,11 +11,11 @@ import codecs
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from orchestrator.model.text import UNSAFE, escaped
+from orchestrator.model.text import UNSAFE, escaped, printable
 
 OWN = r"\x1b\[[0-9;]*m|\x1b\[[0-9]*[AK]|\x1b\[\?25[hl]|\r"
 """What click and rich write for labctl: colours; cursor up, erase in line; cursor hidden or shown; carriage return."""
@@ -28,7 +28,7 @@ def without_control(text: str) -> str:
 
 
 class GuardedStream(io.TextIOWrapper):
-    """A text stream that escapes. ``exact``: it passes everything on as it is."""
+    """A text stream that passes everything through ``filter``."""
 
     def __init__(self, original: io.TextIOWrapper) -> None:
         original.flush()
@@ -40,11 +40,11 @@ class GuardedStream(io.TextIOWrapper):
             line_buffering=original.line_buffering,
             write_through=original.write_through,
         )
-        self.exact = False
+        self.filter: Callable[[str], str] = without_control
         self._original = original  # which closes the bytes below when it is gone
 
     def write(self, text: str) -> int:
-        super().write(text if self.exact else without_control(text))
+        super().write(self.filter(text))
         return len(text)
 
 
@@ -62,16 +62,19 @@ def guard_streams() -> None:
 
 @contextmanager
 def exact_output() -> Iterator[TextIO]:
-    """Standard output for data in another program's format: exact in a pipe or a file, and guarded on a terminal."""
+    """Standard output for data in another program's format: exact in a pipe or a file.
+
+    Data has no sequence of labctl's own: on a terminal every one is escaped.
+    """
     stream = sys.stdout
-    if not isinstance(stream, GuardedStream) or stream.isatty():
+    if not isinstance(stream, GuardedStream):
         yield stream
         return
-    stream.exact = True
+    stream.filter = printable if stream.isatty() else str
     try:
         yield stream
     finally:
-        stream.exact = False
+        stream.filter = without_control
 
 
 def _encoding(name: str) -> str:

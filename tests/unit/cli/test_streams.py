@@ -44,14 +44,14 @@ def test_a_sequence_in_two_writes_is_no_sequence() -> None:
 
 
 def test_data_is_exact_in_a_pipe_and_guarded_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for terminal, written in ((False, "\x1b[2J\n"), (True, "\\u001b[2J\n")):
+    for terminal, written in ((False, "\x1b[31m\x1b[2J\n"), (True, "\\u001b[31m\\u001b[2J\n")):
         below, text = stream(terminal)
         monkeypatch.setattr(sys, "stdout", guarded(text))
         with exact_output() as data:
-            data.write("\x1b[2J\n")
-        sys.stdout.write("\x1b[2J\n")
+            data.write("\x1b[31m\x1b[2J\n")
+        sys.stdout.write("\x1b[31m\x1b[2J\n")
         sys.stdout.flush()
-        assert below.getvalue().decode() == f"{written}\\u001b[2J\n"
+        assert below.getvalue().decode() == f"{written}\x1b[31m\\u001b[2J\n"
 
 
 def test_what_no_encoding_has_is_written_all_the_same() -> None:
