@@ -3,7 +3,18 @@
 
 What is escaped: control characters (C0 but newline and tab, DEL, C1), bidirectional controls, line and paragraph separators,
 invisible format characters and lone surrogates. Each is written as JSON writes it (`\\u001b`), so that a reader sees what
-came, and so that JSON text stays JSON. See docs/terminal.md for where each kind of text is escaped.
+came, and so that JSON text stays JSON.
+
+Where it is done, so that no verb can forget it:
+    errors                        `LabctlError`, whoever raises it (SSH, sudo, the agent's gRPC, builders, databases)
+    provisioning                  `Event.printable`, in the terminal's sink, in the logs and in the plan; JSON and what a task
+                                  registers keep the exact text
+    facts, ping, doctor           as they are read for people; `facts --json` keeps the exact text
+    a run under way               `orchestrator.runs.events`, as events are read
+    journals, run.json, Touchstone's and estimates   as they are read; the files keep their bytes, also trials.parquet
+    builds                        `orchestrator.build.local.heard`, line by line
+    the page                      every expression of its templates
+    everything that is printed    `orchestrator.cli.streams`, the net below; data in a pipe is exact (CSV, inventory)
 """
 
 from __future__ import annotations
