@@ -44,6 +44,8 @@ def escaped(character: str) -> str:
 
 def printable(text: str) -> str:
     """``text`` with what is unsafe escaped. Newlines and tabs stay; a carriage return before a newline goes."""
+    if text.isprintable():  # most are, and nothing unsafe is
+        return text
     return _UNSAFE.sub(lambda match: escaped(match[0]), text.replace("\r\n", "\n"))
 
 

@@ -50,6 +50,9 @@ class Event:
 
     def printable(self) -> Event:
         """The event as people may read it: what it quotes from a host cannot drive their terminal. `to_json` has the exact text."""
+        texts = (self.play, self.task, self.place, self.label or "", self.msg, self.detail, self.diff or "")
+        if all(text.isprintable() for text in texts):  # nearly every event, and there are many
+            return self
         return replace(
             self,
             play=printable_line(self.play),

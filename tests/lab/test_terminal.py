@@ -24,7 +24,6 @@ from tests.pseudo_terminal import REPOSITORY, Typed, hostile, on_terminal, raw_s
 
 pytestmark = pytest.mark.lab
 
-CRUN = "/opt/labctl/crun/current/bin/crun"
 ASIDE = "/var/tmp/labctl-terminal"
 HOSTNAME = "h\x1b[8;31m\x1b]0;hostname\x07"
 """64 bytes are the most."""
@@ -74,10 +73,9 @@ def set_hostname(connection: Connection, name: str) -> None:
 @contextmanager
 def planted(connection: Connection) -> Iterator[None]:
     """What every connection to the host shows, what it says of itself, and a runtime that fails with escape sequences."""
-    keep = (
-        f"rm -rf {ASIDE}; mkdir -p {ASIDE}; cp -a /usr/lib/os-release /root/.bashrc {CRUN} {ASIDE}; hostname"
-    )
-    hostname = connection.run(keep).stdout.strip()
+    hostname, crun = connection.run("hostname; readlink -f $(command -v crun)").stdout.split()
+    keep = f"set -e; rm -rf {ASIDE}; mkdir -p {ASIDE}; cp -a /usr/lib/os-release /root/.bashrc {crun} {ASIDE}"
+    assert connection.run(keep).exit_status == 0
     try:
         release = connection.run("cat /usr/lib/os-release").stdout
         pretty = f'PRETTY_NAME="Debian {hostile("system")}"'
@@ -90,20 +88,23 @@ def planted(connection: Connection) -> Iterator[None]:
         put(connection, "/srv/hostile/text", hostile("text"))
         put(connection, "/srv/hostile/error", hostile("error") + "\n")
         version = f"crun version {hostile('version')}"
-        reason = shlex.quote(hostile("runtime"))
+        failure = json.dumps({"level": "error", "msg": hostile("runtime")})
         script = f"""#!/bin/sh
 case "$*" in *--version*) printf '%s\\n' {shlex.quote(version)}; exit 0;; esac
-printf %s {reason} >&2
+while [ $# -gt 0 ]; do
+    [ "$1" = --log ] && printf '%s\\n' {shlex.quote(failure)} > "$2"
+    shift
+done
 exit 1
 """
-        put(connection, CRUN, script, "755")
+        put(connection, crun, script, "755")
         set_hostname(connection, HOSTNAME)
         connection.run("systemctl reload ssh")
         yield
     finally:
         set_hostname(connection, hostname)
         restore = (
-            f"cat {ASIDE}/os-release > /usr/lib/os-release; cat {ASIDE}/.bashrc > /root/.bashrc; cp -a {ASIDE}/crun {CRUN};"
+            f"set -e; cat {ASIDE}/os-release > /usr/lib/os-release; cat {ASIDE}/.bashrc > /root/.bashrc; cp -a {ASIDE}/crun {crun};"
             f" rm -rf {ASIDE} /srv/hostile /etc/motd /etc/ssh/labctl-banner /etc/ssh/sshd_config.d/labctl-banner.conf;"
             " systemctl reload ssh"
         )
