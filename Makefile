@@ -83,15 +83,17 @@ LOCK = --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-he
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
 .venv/labctl: requirements.lock pyproject.toml tools/system-packages
-	tools/system-packages
+	tools/system-packages $(PACKAGES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) install --quiet --require-hashes -r requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Also .venv/labctl has them to ask for then: whoever is not root is told of all missing packages at once.
+.venv/dev: PACKAGES = '/usr/sbin/sshd openssh-server' 'qemu-system-$(shell uname -m) $(QEMU)' 'qemu-img qemu-utils' \
+	'/usr/sbin/mke2fs e2fsprogs' 'chromium chromium'
 .venv/dev: .venv/labctl requirements-dev.lock
-	tools/system-packages '/usr/sbin/sshd openssh-server' 'qemu-system-$(shell uname -m) $(QEMU)' 'qemu-img qemu-utils' \
-		'/usr/sbin/mke2fs e2fsprogs' 'chromium chromium'
+	tools/system-packages $(PACKAGES)
 	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 

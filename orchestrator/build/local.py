@@ -19,6 +19,7 @@ from orchestrator.build.builder import GoPlaces, Say
 from orchestrator.files import sha256_of
 from orchestrator.model.errors import BuildError
 from orchestrator.model.system_packages import install_hint
+from orchestrator.model.text import printable_line
 
 SUPERVISOR = """\
 import os, signal, subprocess, sys, threading
@@ -42,10 +43,10 @@ def supervised(script: str, environment: Mapping[str, str]) -> list[str]:
 
 
 def heard(lines: Iterable[str], say: Say) -> str:
-    """Pass the lines on; gives the last of them, for an error."""
+    """Pass the lines on, safe to show; return the last of them, for an error."""
     last: deque[str] = deque(maxlen=REASON_LINES)
     for line in lines:
-        text = line.rstrip("\n")
+        text = printable_line(line)
         if text.strip():
             last.append(text)
             say(text)

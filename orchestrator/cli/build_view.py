@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.model.artifact import RELEASES
+from orchestrator.model.text import printable_line
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -31,8 +32,11 @@ class BuildView:
         self._last, self._who = time.monotonic(), ""
 
     def say(self, name: str, text: str) -> None:
+        text = printable_line(text)
         if self._status is not None:
-            self._status.update(f"{name}: {text}"[:200])
+            from rich.text import Text
+
+            self._status.update(Text(f"{name}: {text}"[:200]))
             return
         now = time.monotonic()
         if (
@@ -70,7 +74,7 @@ def build_view(err: bool = False, cached: bool = True) -> Iterator[BuildView]:
     if not sys.stderr.isatty():
         yield BuildView(None, err, cached)
         return
-    from rich.console import Console
+    from orchestrator.cli.console import plain_console
 
-    with Console(stderr=True, highlight=False).status("", spinner="dots") as status:
+    with plain_console(stderr=True).status("", spinner="dots") as status:
         yield BuildView(status, err, cached)

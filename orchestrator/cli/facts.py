@@ -13,6 +13,7 @@ import click
 from orchestrator.cli.examples import examples
 from orchestrator.cli.options import become_options, forks_option, inventory_option, json_option, limit_option
 from orchestrator.model.errors import LabctlError
+from orchestrator.model.text import printable_line
 
 
 @click.command(epilog=examples("labctl facts", "labctl facts machines.yaml --limit web1 --json"))
@@ -41,7 +42,7 @@ def _print(found: Mapping[str, Mapping[str, Any]], lost: Mapping[str, LabctlErro
     for host, values in found.items():
         click.echo(click.style(host, bold=True))
         for name, value in _telling(values).items():
-            click.echo(f"  {name:<13} {value}")
+            click.echo(f"  {name:<13} {printable_line(value)}")
     for host, error in lost.items():
         click.echo(f"{click.style(host, fg='red')}  {str(error).removeprefix(f'{host}: ')}", err=True)
 

@@ -104,10 +104,11 @@ def _display(view: RunView, silent: bool) -> Iterator[Display]:
         click.echo(headline(view))
         yield Plain()
     else:
-        from rich.console import Console
         from rich.live import Live
 
-        console = Console(highlight=False)
+        from orchestrator.cli.console import plain_console
+
+        console = plain_console()
         console.print(headline(view))
         with Live(
             console=console,
@@ -115,7 +116,7 @@ def _display(view: RunView, silent: bool) -> Iterator[Display]:
             get_renderable=lambda: live_view(view, console.height),
             transient=False,
         ) as live:
-            yield Above(lambda line: live.console.print(line, markup=False))
+            yield Above(live.console.print)
 
 
 class Silent:
@@ -237,18 +238,20 @@ def remaining(left: Left) -> str:
     return f"{'at least' if left.at_least else 'about'} {duration(left.seconds)} left"
 
 
-def _row(view: RunView, host: HostView) -> tuple[str, ...]:
+def _row(view: RunView, host: HostView) -> tuple[RenderableType, ...]:
+    from rich.text import Text
+
     style = _STYLES.get(host.phase, "dim")
     done = host.blocks.get(host.benchmark, 0)
     block = f"{done}/{_wanted(host, host.benchmark)}" if host.benchmark else ""
     return (
         host.name,
-        f"[{style}]{host.phase}[/]",
+        Text(host.phase, style=style),
         host.benchmark,
         block,
         f"{host.trials}/{view.trials_wanted(host)}{'+' if host.open else ''}",
-        f"[red]{host.failed}[/]" if host.failed else "0",
-        f"[red]{host.leaked}[/]" if host.leaked else "0",
+        Text(str(host.failed), style="red" if host.failed else ""),
+        Text(str(host.leaked), style="red" if host.leaked else ""),
     )
 
 

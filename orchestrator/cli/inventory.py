@@ -10,6 +10,7 @@ import click
 
 from orchestrator.cli.examples import examples
 from orchestrator.cli.options import inventory_option, json_option, limit_option
+from orchestrator.cli.streams import exact_output
 from orchestrator.model.errors import LabctlError, UsageError
 
 if TYPE_CHECKING:
@@ -61,17 +62,23 @@ def inventory(
     loaded = load_inventory(inventory, playbook_dir)
     shown = Shown(loaded, show_passwords)
     if name is not None:
-        click.echo(shown.one(_named(loaded, name)))
+        _print_exactly(shown.one(_named(loaded, name)))
     elif graph:
-        click.echo(shown.graph(with_vars))
+        _print_exactly(shown.graph(with_vars))
     elif as_json:
-        click.echo(shown.listing(select_hosts(loaded, limit) if loaded.hosts else ()))
+        _print_exactly(shown.listing(select_hosts(loaded, limit) if loaded.hosts else ()))
     else:
         hosts = select_hosts(loaded, limit)
         reached = {host.name: _reached(host, loaded) for host in hosts}
         print_table(reached, hosts)
         return max((it.exit_code for it in reached.values() if isinstance(it, LabctlError)), default=0)
     return 0
+
+
+def _print_exactly(text: str) -> None:
+    """As Ansible's own tool prints it, byte by byte; only a terminal gets control characters escaped."""
+    with exact_output() as stream:
+        stream.write(f"{text}\n")
 
 
 def _refuse_contradictions(

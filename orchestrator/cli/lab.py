@@ -19,6 +19,7 @@ import click
 from orchestrator.cli.options import DEFAULT_INVENTORY, chosen_inventory, inventory_option, json_option
 from orchestrator.model.errors import LabError
 from orchestrator.model.system_packages import install_hint
+from orchestrator.model.text import printable, printable_line
 from orchestrator.shipped import short_path
 
 if TYPE_CHECKING:
@@ -156,34 +157,39 @@ def _report(result: LabResult, success: str) -> int:
 
 
 def _table(found: LabStatus) -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from orchestrator.cli.console import plain_console
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("host", "address", "state", "pid", "since"):
         table.add_column(title, no_wrap=True)
     for host in found.hosts:
-        state = f"[{_STYLES[host.standing]}]{host.standing}[/]"
+        state = Text(host.standing, style=_STYLES[host.standing])
         table.add_row(host.name, host.address, state, str(host.pid or "-"), host.since or "-")
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(table)
     for host in found.hosts:
         for said in filter(None, (host.reason, host.how)):
-            console.print(f"{host.name}: {said}", soft_wrap=True)
+            console.print(printable(f"{host.name}: {said}"), soft_wrap=True)
 
 
 @contextmanager
 def lab_progress() -> Iterator[Callable[[str, str], None]]:
     """A line that turns for what is going on, on a terminal; else plain lines. Lines are for stderr: stdout has results."""
-    from rich.console import Console
+    from rich.text import Text
 
-    console = Console(stderr=True, highlight=False)
+    from orchestrator.cli.console import plain_console
+
+    console = plain_console(stderr=True)
     lock = Lock()
     latest: dict[str, str] = {}
 
     def show(who: str, what: str) -> None:
         with lock:
-            console.print(f"[bold]{who}[/]: {what}", soft_wrap=True)
+            line = Text.assemble((printable_line(who), "bold"), ": ", printable_line(what))
+            console.print(line, soft_wrap=True)
 
     if not console.is_terminal:
         yield show
@@ -193,9 +199,8 @@ def lab_progress() -> Iterator[Callable[[str, str], None]]:
         def turn(who: str, what: str) -> None:
             show(who, what)
             with lock:
-                latest[who] = what
-                spinner.update(
-                    " · ".join(f"{who}: {what}" for who, what in latest.items())[: console.width - 4]
-                )
+                latest[printable_line(who)] = printable_line(what)
+                line = " · ".join(f"{who}: {what}" for who, what in latest.items())
+                spinner.update(Text(line[: console.width - 4]))
 
         yield turn

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import click
 
+from orchestrator.cli.streams import guard_streams
 from orchestrator.load.become import OF_THIS_CALL
 from orchestrator.model.errors import Interrupted, LabctlError
 
@@ -126,6 +127,7 @@ def _complain(error: LabctlError) -> int:
 
 def main() -> None:
     gc.set_threshold(GARBAGE_AFTER)
+    guard_streams()
     sys.exit(run())
 
 

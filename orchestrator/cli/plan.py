@@ -72,7 +72,7 @@ def plan(
 def _print(plans: Sequence[HostPlan]) -> None:
     from orchestrator.provision.foresight import alike
 
-    for group in alike(plans):
+    for group in alike([one.printable() for one in plans]):
         _print_group(group)
     if not any(one.foreseen or one.error for one in plans):
         click.echo("Nothing to do: every host is as the playbook wants it.")

@@ -63,6 +63,7 @@ class Terminal:
             self._erase()
 
     def emit(self, event: Event) -> None:
+        event = event.printable()
         with self._lock:
             if self._results and event.kind in (Kind.RESULT, Kind.ITEM):
                 self._result(event)
@@ -124,10 +125,11 @@ class Terminal:
     @staticmethod
     def recap(recap: Recap, logs: Mapping[str, Path]) -> None:
         """A line a host, as Ansible's recap, and what went wrong where."""
-        width = max((len(report.host) for report in recap.hosts), default=0)
-        for report in recap.hosts:
+        reports = [report.printable() for report in recap.hosts]
+        width = max((len(report.host) for report in reports), default=0)
+        for report in reports:
             click.echo(f"{report.host:<{width}}  {_numbers(report)}  {report.seconds:.1f} s")
-        for report in recap.hosts:
+        for report in reports:
             if report.error:
                 word = "unreachable" if report.unreachable else "failed"
                 click.echo(

@@ -14,7 +14,9 @@ from typing import Any
 
 import click
 
+from orchestrator.cli.streams import exact_output
 from orchestrator.model.errors import UsageError
+from orchestrator.model.text import printable, printable_line
 from orchestrator.results.database import Answer
 from orchestrator.results.relations import ALL
 
@@ -52,10 +54,11 @@ def print_json(answer: Answer) -> None:
 
 
 def print_csv(answer: Answer) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(answer.columns)
-    for row in answer.rows:
-        writer.writerow(["" if value is None else _exact(value) for value in row])
+    with exact_output() as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(answer.columns)
+        for row in answer.rows:
+            writer.writerow(["" if value is None else _exact(value) for value in row])
 
 
 def print_table(answer: Answer) -> None:
@@ -63,7 +66,8 @@ def print_table(answer: Answer) -> None:
         _print_rich(answer)
         return
     rows = [[_shown(value) for value in row] for row in answer.rows]
-    for line in aligned(answer.columns, rows, [_is_number(kind) for kind in answer.types]):
+    columns = [printable_line(name) for name in answer.columns]
+    for line in aligned(columns, rows, [_is_number(kind) for kind in answer.types]):
         click.echo(line)
 
 
@@ -79,16 +83,19 @@ def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequen
 
 
 def _print_rich(answer: Answer) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from orchestrator.cli.console import plain_console
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name, kind in zip(answer.columns, answer.types, strict=True):
-        table.add_column(Text(name), justify="right" if _is_number(kind) else "left", overflow="fold")
+        table.add_column(
+            Text(printable_line(name)), justify="right" if _is_number(kind) else "left", overflow="fold"
+        )
     for row in islice(answer.rows, MOST):
         table.add_row(*(Text(_shown(value)) for value in row))
-    Console(highlight=False).print(table)
+    plain_console().print(table)
     if next(answer.rows, None) is not None:
         click.echo(f"These are the first {MOST} rows. `--csv` has all, LIMIT asks for fewer.", err=True)
 
@@ -105,7 +112,7 @@ def _shown(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return " ".join(_exact(value).split())
+    return " ".join(printable(_exact(value)).split())
 
 
 def _exact(value: Any) -> str:

@@ -11,6 +11,7 @@ import click
 
 from orchestrator.cli.examples import examples
 from orchestrator.cli.runs import root_option
+from orchestrator.cli.streams import exact_output
 from orchestrator.results.exports import FORMATS, Format
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -76,8 +77,8 @@ def _export(folders: Sequence[Path], chosen: Format, file: Any) -> None:
         chosen.write(run, file)
         click.echo(f"Written: {file}", err=True)
         return
-    for line in chosen.lines(run):
-        click.echo(line, nl=False)
+    with exact_output() as stream:
+        stream.writelines(chosen.lines(run))
 
 
 def _print_report(folders: Sequence[Path], html: Path | None) -> None:

@@ -93,8 +93,9 @@ def _to_json(listed: Listed) -> dict[str, Any]:
 
 
 def _print(listed: list[Listed]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from orchestrator.cli.console import plain_console
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("run", "suite", "hosts", "status", "trials", "when"):
@@ -107,7 +108,7 @@ def _print(listed: list[Listed]) -> None:
         )
         when = f"{datetime.fromisoformat(each.created).astimezone():%Y-%m-%d %H:%M}" if each.created else ""
         table.add_row(each.id, each.suite, ", ".join(each.hosts), each.status, trials, when)
-    Console(highlight=False).print(table)
+    plain_console().print(table)
     for each in listed:
         if each.problem:
             click.echo(each.problem, err=True)

@@ -24,6 +24,7 @@ def phrase(so_far: Mapping[str, Any]) -> str:
 def table(view: RunView, room: int) -> Table | None:
     """A row a host and combination of the benchmark under way, in at most ``room`` lines; None: nothing is known, or no room."""
     from rich.table import Table
+    from rich.text import Text
 
     rows = _rows(view)
     if not rows or room < 3:
@@ -36,7 +37,7 @@ def table(view: RunView, room: int) -> Table | None:
     for row in rows[:fits]:
         shown.add_row(*row)
     if len(rows) > fits:
-        shown.add_row(f"[dim]and {len(rows) - fits} more[/]")
+        shown.add_row(Text(f"and {len(rows) - fits} more", style="dim"))
     return shown
 
 

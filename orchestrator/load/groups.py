@@ -15,6 +15,7 @@ from orchestrator.load.hostpattern import expand_hosts, split_port
 from orchestrator.load.variables import Variable, layer_of
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Origin
+from orchestrator.model.text import printable_line
 
 PRIORITY = "ansible_group_priority"
 _SECTIONS = ("hosts", "children", "vars")
@@ -227,6 +228,8 @@ def _close(tree: GroupTree) -> None:
 def _name(document: Document, where: KeyPath) -> str:
     name = where[-1]
     if isinstance(name, str) and name:
+        if printable_line(name) != name:
+            raise document.error(where, "a name must not have control characters.", "Write it without them.")
         return name
     raise document.error(where, "a name must be a string.", "Put it in quotes.")
 

@@ -26,16 +26,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.model.text import escaped, printable
+
 
 class LabctlError(Exception):
-    """``message`` is one sentence that names what and where; ``hint`` says what to do next."""
+    """``message`` is one sentence that names what and where; ``hint`` says what to do next.
+
+    Both may quote a host, whose text is made safe for a terminal here: no caller needs to remember it.
+    """
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message)
+        self.hint = hint if hint is None else printable(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}" if self.hint else self.message
@@ -48,7 +53,7 @@ LONGEST = 1000
 def one_line(text: str) -> str:
     """What a file says, quoted, neither breaks the line nor speaks to the terminal nor fills it: control characters are escaped."""
     short = text if len(text) <= LONGEST else f"{text[: LONGEST * 2 // 3]} ... {text[-LONGEST // 3 :]}"
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in short)
+    return "".join(character if character.isprintable() else escaped(character) for character in short)
 
 
 class UsageError(LabctlError):

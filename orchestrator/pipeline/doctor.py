@@ -16,6 +16,7 @@ from orchestrator.model.artifact import Target
 from orchestrator.model.component import Component
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Host
+from orchestrator.model.text import printable_value
 from orchestrator.pipeline.reach import Selection
 from orchestrator.provision.apply import gather_facts
 from orchestrator.provision.doctor import BuildState, Diagnosis, examine
@@ -34,7 +35,7 @@ def doctor(
     handlers = {host.name: handlers_of(host, folders) for host in selection.hosts}
 
     def diagnose(host: Host, connection: Connection) -> Diagnosis:
-        facts = gather_facts(connection)
+        facts = printable_value(gather_facts(connection))
         return examine(facts, build_state(facts, built, components), handlers[host.name])
 
     return selection.on_each(diagnose, forks)

@@ -13,6 +13,7 @@ from typing import TypeVar
 from orchestrator.load.inventory import endpoint_of, load_inventory, select_hosts
 from orchestrator.model.errors import HostError, LabctlError
 from orchestrator.model.inventory import Host, Inventory
+from orchestrator.model.text import printable_line
 from orchestrator.ssh import Connection, Results, Stream, connect, fan_out
 
 T = TypeVar("T")
@@ -101,4 +102,4 @@ def _line(host: Host, stream: Stream) -> str:
             "let us in, and runs no command.",
             stream.stderr_tail(3) or "Is the user's shell a POSIX shell?",
         )
-    return line.decode("utf-8", "replace").strip()
+    return printable_line(line.decode("utf-8", "replace").strip())

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
+from orchestrator.model.text import printable, printable_line
 from remote_agent.contract.steps import Status
 
 TAIL_LINES = 10
@@ -47,6 +48,22 @@ class Event:
     number: int = 0
     total: int = 0
 
+    def printable(self) -> Event:
+        """The event as people may read it: what it quotes from a host cannot drive their terminal. `to_json` has the exact text."""
+        texts = (self.play, self.task, self.place, self.label or "", self.msg, self.detail, self.diff or "")
+        if all(text.isprintable() for text in texts):  # nearly every event, and there are many
+            return self
+        return replace(
+            self,
+            play=printable_line(self.play),
+            task=printable_line(self.task),
+            place=printable_line(self.place),
+            label=None if self.label is None else printable_line(self.label),
+            msg=printable_line(self.msg) if self.kind is Kind.PROGRESS else printable(self.msg),
+            detail=printable(self.detail),
+            diff=None if self.diff is None else printable(self.diff),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Without what is empty."""
         return {
@@ -81,6 +98,11 @@ class HostReport:
     hint: str | None = None
     exit_code: int = 0
     seconds: float = 0.0
+
+    def printable(self) -> HostReport:
+        """As `Event.printable`."""
+        error, hint = (None if text is None else printable(text) for text in (self.error, self.hint))
+        return replace(self, error=error, hint=hint)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -6,9 +6,10 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from orchestrator.model.text import printable, printable_line
 from orchestrator.provision.events import Event, HostReport, Kind
 from remote_agent.contract.steps import UNFORESEEN, Status
 
@@ -24,6 +25,17 @@ class Foreseen:
     label: str | None = None
     diff: str | None = None
     known: bool = True
+
+    def printable(self) -> Foreseen:
+        """As `Event.printable`."""
+        label, diff = self.label, self.diff
+        return replace(
+            self,
+            task=printable_line(self.task),
+            place=printable_line(self.place),
+            label=None if label is None else printable_line(label),
+            diff=None if diff is None else printable(diff),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,12 @@ class HostPlan:
     @property
     def unknown(self) -> tuple[Foreseen, ...]:
         return tuple(entry for entry in self.foreseen if not entry.known)
+
+    def printable(self) -> HostPlan:
+        """As `Event.printable`."""
+        error, hint = (None if text is None else printable(text) for text in (self.error, self.hint))
+        foreseen = tuple(entry.printable() for entry in self.foreseen)
+        return replace(self, foreseen=foreseen, error=error, hint=hint)
 
     def to_json(self) -> dict[str, Any]:
         """Schema: host, changes and unknown (lists of tasks, without what is empty), fine, error, hint, messages."""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A log a host: every event, as a line with its time, in a folder. The log of the time before is replaced."""
+"""A log a host: every event, as a line with its time, in a folder. The log of the time before is replaced.
+
+People read logs in a terminal (cat, less -R): control characters of hosts are escaped.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ class HostLogs:
         return self._folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', host)}.log"
 
     def emit(self, event: Event) -> None:
-        lines = [f"{self._now()} {line}" for line in _lines(event)]
+        lines = [f"{self._now()} {line}" for line in _lines(event.printable())]
         with self._lock:
             stream = self._files.get(event.host)
             if stream is None:

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from orchestrator.model.choices import STATISTICS
 from orchestrator.model.ranking import RankKind
+from orchestrator.model.text import printable
 from orchestrator.model.verdict import VerdictKind
 from orchestrator.report import numbers
 from orchestrator.report.headlines import FEW, headlines, said, summary
@@ -82,6 +83,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("orchestrator.report"),
         autoescape=True,
+        finalize=_without_control,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -116,4 +118,9 @@ def _names(paths: str) -> str:
 
 def _prose(text: str) -> Markup:
     """Escaped; what stands in backticks becomes code."""
-    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(printable(text)))))
+
+
+def _without_control(value: object) -> object:
+    """A text of the page, so that none reorders what stands beside it. Markup is labctl's own."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

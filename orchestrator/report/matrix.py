@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from orchestrator.model.choices import STATISTICS, Ratio, Row
 from orchestrator.model.estimates import Measure
+from orchestrator.model.text import printable
 from orchestrator.report.numbers import MISSING, number, ratio
 from orchestrator.report.tables import scale_of
 from orchestrator.report.view import Report
@@ -143,7 +144,7 @@ def numbers_for_script(report: Report) -> Markup:
         "rows": [_numbers(report, row) for row in report.rows],
     }
     text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
-    return Markup(text.replace("<", "\\u003c"))
+    return Markup(printable(text).replace("<", "\\u003c"))
 
 
 def _numbers(report: Report, row: Row) -> dict[str, Any]:

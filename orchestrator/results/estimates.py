@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from orchestrator.files import sha256_of
 from orchestrator.model.errors import ResultError
 from orchestrator.model.estimates import SCHEMA, Estimates
+from orchestrator.model.text import printable, printable_value
 from orchestrator.results import touchstone
 from orchestrator.results.files import write_text
 
@@ -43,11 +44,19 @@ def load(folder: Path) -> Estimates:
     if schema != SCHEMA:
         raise ResultError(f"{path}: schema {schema}, and this labctl reads {SCHEMA}.", again)
     try:
-        return TypeAdapter(Estimates).validate_json(content)
+        return TypeAdapter(Estimates).validate_json(_safe_to_show(content))
     except ValidationError as error:
         raise ResultError(
             f"{path}: {error.error_count()} values are not as the schema says.", again
         ) from error
+
+
+def _safe_to_show(content: bytes) -> bytes:
+    """The same JSON, its strings safe to show: the file may come from elsewhere."""
+    text = content.decode()
+    if r"\u" not in text and text == printable(text):
+        return content
+    return json.dumps(printable_value(json.loads(text))).encode()
 
 
 def fingerprint(folder: Path, parts: Sequence[Path] = ()) -> Mapping[str, str]:

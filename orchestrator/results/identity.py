@@ -23,6 +23,7 @@ from typing import Any
 
 from orchestrator.model.errors import ResultError
 from orchestrator.model.run import RunSpec
+from orchestrator.model.text import printable_value
 from orchestrator.results.journals import BULK
 from orchestrator.results.store import RunFolder
 
@@ -102,7 +103,7 @@ def _fingerprints(path: Path) -> Iterator[Mapping[str, Any]]:
                 if BULK.match(line) or b"fingerprint" not in line[:80]:
                     continue
                 try:
-                    facts = json.loads(line).get("facts")
+                    facts = printable_value(json.loads(line).get("facts"))
                 except (ValueError, AttributeError):
                     continue
                 if isinstance(facts, dict):

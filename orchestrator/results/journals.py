@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from orchestrator.model.errors import ResultError
 from orchestrator.model.run import RunHost
 from orchestrator.model.samples import BlockRecord, HostRecord, Note
+from orchestrator.model.text import printable_value
 from remote_agent.contract.journal import SCHEMA, Trial
 
 TRIAL_FIELDS = frozenset(Trial.__slots__)
@@ -52,7 +53,9 @@ class Journal:
 
 
 def read_journal(path: Path, host: RunHost, run: str) -> Journal:
-    """Read and check what is not a trial. ``run`` is the run's id. Raises ResultError, which names file and line."""
+    """Read and check what is not a trial. Text is made safe to show (`orchestrator.model.text`); the file keeps its bytes.
+
+    ``run`` is the run's id. Raises ResultError, which names file and line."""
     content = _content(path, host)
     complete, newline, rest = content.rpartition(b"\n")
     lines = complete.split(b"\n") if newline else []
@@ -108,7 +111,7 @@ def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
             f"{path}:{number}: the journal's schema is {record['v']}, {age} than {SCHEMA}, which this labctl reads.",
             "Read it with the labctl that made the run, or repeat the run.",
         )
-    return record
+    return dict(printable_value(record))
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -42,6 +42,7 @@ from orchestrator.model.run import (
     RunState,
     RunStatus,
 )
+from orchestrator.model.text import printable_value
 from orchestrator.results.files import write_text
 
 T = TypeVar("T")
@@ -196,7 +197,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of this schema version. Raises ResultError."""
+    """A JSON object of this schema version, its text safe to show. Raises ResultError."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -206,7 +207,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("schema"), int):
         raise ResultError(f"{path}: has no schema version, so labctl did not write it.")
     check_schema(path, value["schema"])
-    return value
+    return dict(printable_value(value))
 
 
 def check_schema(path: Path, schema: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from orchestrator.model.errors import ResultError
 from orchestrator.model.samples import Series, TrialCount
+from orchestrator.model.text import printable, printable_line
 from orchestrator.results.merge import MEMORY, SAMPLES, TRIALS
 
 AGAIN = "`labctl report` merges the journals again."
@@ -42,7 +43,7 @@ def read_series(folder: Path) -> tuple[Series, ...]:
     try:
         with duckdb.connect(config={"memory_limit": MEMORY}) as database:
             database.execute(GROUPS, [str(path)])
-            names = database.execute(NAMES).fetchall()
+            names = _shown(database.execute(NAMES).fetchall())
             columns = database.execute(ROWS, [str(path)]).fetchnumpy()
     except duckdb.Error as error:
         raise ResultError(f"{path}: {str(error).splitlines()[0]}", AGAIN) from error
@@ -79,13 +80,19 @@ def read_counts(folder: Path) -> tuple[TrialCount, ...]:
 def _counted(reasons: list[str] | None) -> dict[str, int]:
     counts: dict[str, int] = {}
     for reason in reasons or ():
-        counts[reason] = counts.get(reason, 0) + 1
+        line = printable_line(reason)
+        counts[line] = counts.get(line, 0) + 1
     return counts
+
+
+def _shown(rows: list[tuple]) -> list[tuple]:  # type: ignore[type-arg]
+    """The journals' words in the files are as hosts wrote them; what is read for people is safe to show."""
+    return [tuple(printable(value) if isinstance(value, str) else value for value in row) for row in rows]
 
 
 def _rows(path: Path, query: str) -> list[tuple]:  # type: ignore[type-arg]
     try:
         with duckdb.connect(config={"threads": 1}) as database:
-            return list(database.execute(query, [str(path)]).fetchall())
+            return _shown(database.execute(query, [str(path)]).fetchall())
     except duckdb.Error as error:
         raise ResultError(f"{path}: {str(error).splitlines()[0]}", AGAIN) from error

@@ -27,6 +27,7 @@ from typing import Any, NoReturn
 
 from orchestrator.model.errors import ResultError
 from orchestrator.model.run import BenchmarkPlan, Combination, RunHost, RunSpec
+from orchestrator.model.text import printable_value
 from remote_agent.contract.journal import record
 
 NAME = "touchstone"
@@ -189,7 +190,7 @@ def _entries(path: Path, text: str) -> Iterator[dict[str, Any]]:
                 _refuse(path, f"has {entry!r} where an entry of a combination should be")
             if "cri_endpoint" in entry:
                 _refuse(path, "was written by a Touchstone from before its result format (`cri_endpoint`)")
-            yield _folded(entry)
+            yield _folded(printable_value(entry))
 
 
 def _no_constant(name: str) -> NoReturn:

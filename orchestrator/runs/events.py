@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.files import FULL
+from orchestrator.model.text import printable_line, printable_value
 
 
 class Phase(StrEnum):
@@ -108,7 +109,14 @@ def _parse(line: bytes) -> Mapping[str, Any] | None:
         event = json.loads(line)
     except ValueError:
         return None
-    return event if isinstance(event, dict) and "type" in event else None
+    if not isinstance(event, dict) or "type" not in event:
+        return None
+    return {key: _printable(value) for key, value in event.items()}
+
+
+def _printable(value: Any) -> Any:
+    """Terminals follow a run by lines: what events quote from hosts neither drives the terminal nor breaks a line."""
+    return printable_line(value) if isinstance(value, str) else printable_value(value)
 
 
 def _is_torn(path: Path) -> bool:

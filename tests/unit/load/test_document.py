@@ -171,5 +171,5 @@ def test_a_value_of_a_wrong_type_is_refused_at_its_place(text: str, place: tuple
 
 def test_what_a_file_says_neither_breaks_the_line_nor_fills_the_screen() -> None:
     told = str(ConfigError(f"there is no role '\n\x1b[31m{'x' * 5000}'.", file="a.yaml", line=3))
-    assert told.startswith("a.yaml:3: there is no role '\\n\\x1b[31mxxx")
+    assert told.startswith("a.yaml:3: there is no role '\\n\\u001b[31mxxx")
     assert len(told) < 1100

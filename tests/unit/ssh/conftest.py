@@ -28,7 +28,7 @@ UsePAM no
 PasswordAuthentication no
 PermitRootLogin yes
 MaxSessions 12
-SetEnv PATH={folder}/bin:/usr/bin:/bin SHLVL=2
+SetEnv PATH={folder}/bin:{folder}/system SHLVL=2
 """
 # SHLVL keeps bash, where it is the login shell, from reading the user's own .bashrc.
 
@@ -51,6 +51,15 @@ if [ -n "$want" ]; then
 fi
 exec "$@"
 """
+
+
+def link_system_programs(folder: Path) -> None:
+    """What /usr/bin and /bin have, but no sudo: the only sudo on the PATH of the host is the test's, or none."""
+    folder.mkdir()
+    programs = {path.name: path for place in ("/bin", "/usr/bin") for path in Path(place).iterdir()}
+    for name, path in programs.items():
+        if name != "sudo":
+            (folder / name).symlink_to(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (folder / "authorized_keys").write_text(keygen(folder / "key") + "\n")
     (folder / "known_hosts").write_text(f"# a comment\n[127.0.0.1]:{port} {host_key}\n")
     (folder / "config").write_text(CONFIG.format(port=port, folder=folder))
+    link_system_programs(folder / "system")
     (folder / "bin").mkdir()
     (folder / "bin/sudo").write_text(SUDO)
     (folder / "bin/sudo").chmod(0o755)
