@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a host can run and what not, and why: facts and the build's vars file in, findings out. Pure.
 
-examine(facts, artifacts) -> Diagnosis
+examine(facts, artifacts, refusals) -> Diagnosis
 """
 
 from __future__ import annotations
@@ -74,11 +74,16 @@ class Diagnosis:
         return {"ok": self.ok, **asdict(self)}
 
 
-def examine(facts: Facts, artifacts: Mapping[str, Any] | None) -> Diagnosis:
-    """``artifacts`` is `labctl_artifacts` of the build's vars file; None: nothing has been built."""
+def examine(
+    facts: Facts, artifacts: Mapping[str, Any] | None, refusals: Mapping[str, str] | None = None
+) -> Diagnosis:
+    """``artifacts`` is `labctl_artifacts` of the build's vars file; None: nothing has been built. ``refusals`` says of a CRI runtime
+    why provisioning would not install it, since something of the owner's would be replaced."""
     built: Mapping[str, Any] = (artifacts or {}).get("components") or {}
     host = next(_host_problems(facts), None)
-    cris = {cri: host or next(_cri_problems(cri, facts, built), None) for cri in CRIS}
+    cris = {
+        cri: host or (refusals or {}).get(cri) or next(_cri_problems(cri, facts, built), None) for cri in CRIS
+    }
     ocis = {oci: next(_oci_problems(oci, facts, built), None) for oci in OCIS}
     return Diagnosis(
         system=_system(facts),
@@ -230,11 +235,6 @@ def _advice(facts: Facts, built: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _strangers(own: Mapping[str, Any]) -> Iterator[str]:
-    for cri, component in CRIS.items():
-        if (own.get("services") or {}).get(cri) == "answers" and component not in (
-            own.get("components") or {}
-        ):
-            yield f"A {cri} that labctl did not install runs here: provisioning would replace its configuration."
     if others := (own.get("noise") or {}).get("others"):
         runs = "runs" if len(others) == 1 else "run"
         yield f"{', '.join(others)} {runs} here too: containers of others are noise, and may use the same runtimes."

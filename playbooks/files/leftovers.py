@@ -45,9 +45,7 @@ from ownership import (
 
 OTHER_UNITS = ("labctl-agent.service", "labctl-registry.service")
 MARKED = (
-    "/etc/containerd/config.toml",
-    "/etc/crio/crio.conf.d/10-labctl.conf",
-    "/etc/crio/registries.conf",
+    *(path for paths in ownership.MARKED.values() for path in paths),
     "/etc/crictl.yaml",
     "/etc/crictl-containerd.yaml",
     "/etc/crictl-crio.yaml",
@@ -159,7 +157,8 @@ def remove_pods(cleaner: Cleaner) -> bool:
                 problems = [] if cleaner.check or not found else remove_ours(cri)
                 left += len(list(cri.pods()))
             except CriError as error:
-                cleaner.problems.append(f"{name}: {error}")
+                if INSTANCES[name] in cleaner.instances():  # of another, that it does not speak the CRI is no problem
+                    cleaner.problems.append(f"{name}: {error}")
                 left += 1
                 continue
         cleaner.removed += found
@@ -514,14 +513,13 @@ def remove(cleaner: Cleaner, path: Path) -> None:
 def remove_files(cleaner: Cleaner, instances: Iterable[Instance]) -> None:
     """labctl's folders, the files and links that are marked or listed, then what they replaced is put back; the units late."""
     home = cleaner.at(MANIFEST).parent
-    for path in (
+    for place in (
         *map(cleaner.at, OWN_FOLDERS),
         *(each for each in entries(home) if each != cleaner.at(MANIFEST)),
     ):
-        remove(cleaner, path)
+        remove(cleaner, place)
     paths = list(labctls_paths(cleaner))
-    units = [path for path in paths if path.startswith(f"{UNITS}/")]
-    for path in (*(path for path in paths if path not in units), *units):
+    for path in sorted(paths, key=lambda path: path.startswith(f"{UNITS}/")):
         remove(cleaner, cleaner.at(path))
     for path, original in (cleaner.manifest.originals if cleaner.manifest else {}).items():
         if not os.path.lexists(cleaner.at(path)) and cleaner.at(path).parent.is_dir():
@@ -540,7 +538,7 @@ def labctls_paths(cleaner: Cleaner) -> Iterator[str]:
     """Paths of files and links that are labctl's. One that is listed and not marked any more is somebody else's by now."""
     listed = cleaner.manifest.paths if cleaner.manifest else frozenset()
     on_the_path = (f"/usr/local/bin/{path.name}" for path in entries(cleaner.at("usr/local/bin")))
-    units = (f"{UNITS}/{unit}" for unit in (*OTHER_UNITS, *(each.unit for each in INSTANCES.values())))
+    units = (f"{UNITS}/{unit}" for unit in OTHER_UNITS)
     crio = cleaner.host.is_marked(f"{UNITS}/crio.service")
     for path in sorted(
         {*listed, *on_the_path, *units, *MARKED, *(["/etc/crio/policy.json"] if crio else [])}

@@ -4,10 +4,13 @@
     ownership.py claim [--check] [--instance NAME]... [--path PATH]... [--package NAME]... [--deb FILE]... [--image REF]...
                        [--network NAME]...
 
+    ownership.py examine
+
 `claim` names what provisioning is about to make: CRI runtimes (containerd, crio), files and links outside labctl's own folders,
 packages, images, container networks. It prints JSON: `refusal`, a sentence (empty: provisioning may go on), and `changed`, whether
 the manifest has grown. The manifest is written before the things that it lists, so an interrupted provisioning can go on. With
---check nothing is written. Standard library only; `leftovers.py` removes by the same rules.
+--check nothing is written. `examine` asks the same for each CRI runtime, writes nothing and prints NAME -> refusal.
+Standard library only; `leftovers.py` removes by the same rules.
 """
 
 from __future__ import annotations
@@ -104,6 +107,13 @@ SHARED_FOLDERS = (
     "/etc/crio",
 )
 """Folders that several programs use. Those that labctl's runtimes have made go again where nothing else is in them, in this order."""
+
+
+MARKED = {
+    "containerd": ("/etc/containerd/config.toml", f"{UNITS}/containerd.service"),
+    "crio": ("/etc/crio/crio.conf.d/10-labctl.conf", "/etc/crio/registries.conf", f"{UNITS}/crio.service"),
+}
+"""The files of each CRI runtime that labctl writes outside its own folders, and that say so."""
 
 
 class ManifestError(Exception):
@@ -299,6 +309,11 @@ def claim(host: Host, claims: Claims, check: bool = False) -> dict[str, Any]:
     except OSError as error:
         return {"refusal": f"{MANIFEST} cannot be written: {error.strerror or error}.", "changed": False}
     return {"refusal": "", "changed": after != before}
+
+
+def examine(host: Host) -> dict[str, str]:
+    """Each CRI runtime, and why provisioning would refuse to install labctl's; "" where it would not."""
+    return {name: claim(host, Claims((name,), MARKED[name]), check=True)["refusal"] for name in INSTANCES}
 
 
 def listing(words: list[str]) -> str:
@@ -592,7 +607,7 @@ def text(path: Path, limit: int = -1) -> str:
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("verb", choices=("claim",))
+    parser.add_argument("verb", choices=("claim", "examine"))
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--instance", action="append", default=[], choices=tuple(INSTANCES))
     for name in ("path", "package", "deb", "image", "network"):
@@ -606,7 +621,8 @@ def main(argv: list[str]) -> int:
         tuple(options.image),
         tuple(options.network),
     )
-    sys.stdout.write(json.dumps(claim(Host(), claims, options.check)) + "\n")
+    answer = examine(Host()) if options.verb == "examine" else claim(Host(), claims, options.check)
+    sys.stdout.write(json.dumps(answer) + "\n")
     return 0
 
 

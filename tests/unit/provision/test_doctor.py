@@ -178,7 +178,6 @@ def test_what_is_installed_is_compared_with_what_was_built() -> None:
     ("change", "said"),
     [
         ({"user_uid": 1000}, "ansible_become"),
-        ({"labctl__services": {"containerd": "answers"}}, "A containerd that labctl did not install"),
         ({"labctl__noise": {"others": ["dockerd"]}}, "dockerd runs here too"),
         ({"labctl__noise": {"governor": "powersave"}}, "governor is powersave"),
         ({"labctl__noise": {"load": 3.0}}, "The load is 3 on 4 CPUs"),
@@ -198,3 +197,10 @@ def test_a_host_without_kvm_or_overlayfs_is_told_so() -> None:
     found = examine(facts, BUILT).settings
     assert found["runsc"] == "platform systrap, for there is no /dev/kvm"
     assert "native" in found["layers"]
+
+
+def test_a_runtime_of_the_owners_is_why_nothing_runs_with_it() -> None:
+    why = "labctl did not make the running service containerd.service, and does not replace it."
+    diagnosis = examine(GOOD, BUILT, {"containerd": why, "crio": ""})
+    assert {c.why for c in diagnosis.combinations if c.cri == "containerd"} == {why}
+    assert {c.why for c in diagnosis.combinations if c.cri == "crio"} == {None}

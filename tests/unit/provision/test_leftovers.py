@@ -232,19 +232,23 @@ def commands(leftovers: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str
     return lines
 
 
-def claimed(root: Path, **claims: tuple[str, ...]) -> None:
+def claimed(leftovers: ModuleType, root: Path, **claims: tuple[str, ...]) -> None:
     """The host as the check before provisioning leaves it."""
-    import ownership
-
+    ownership = leftovers.ownership
     host = ownership.Host(root, states=lambda units: {}, listens=lambda path: False)
     assert ownership.claim(host, ownership.Claims(**claims))["refusal"] == ""
 
 
-def provisioned(root: Path, *existing: str) -> None:
+def provisioned(leftovers: ModuleType, root: Path, *existing: str) -> None:
     """containerd by labctl, on a host that had ``existing``."""
     for name in existing:
         put(root, name)
-    claimed(root, instances=("containerd",), paths=("/etc/containerd/config.toml", "/usr/local/bin/runc"))
+    claimed(
+        leftovers,
+        root,
+        instances=("containerd",),
+        paths=("/etc/containerd/config.toml", "/usr/local/bin/runc"),
+    )
     put(root, "etc/systemd/system/containerd.service", UNIT)
     put(root, "etc/containerd/config.toml", UNIT)
     put(root, "var/lib/containerd/io.containerd.content.v1.content/blobs/sha256/aa")
@@ -272,7 +276,7 @@ def test_a_purge_leaves_what_was_there_before(
         (tmp_path / name).mkdir(parents=True, exist_ok=True)
     before = [*tree(tmp_path), "etc/systemd", "etc/systemd/system", "etc", "opt", "run", "var", "var/lib"]
     (tmp_path / "usr/local/bin").rmdir()
-    provisioned(tmp_path)
+    provisioned(leftovers, tmp_path)
     predicted = purged(leftovers, tmp_path, check=True).removed
     assert (tmp_path / "opt/labctl").exists()
     assert purged(leftovers, tmp_path).removed == predicted
@@ -284,7 +288,9 @@ def test_a_purge_leaves_what_was_there_before(
 def test_folders_that_were_there_before_stay_with_what_is_in_them(
     leftovers: ModuleType, commands: list[str], tmp_path: Path
 ) -> None:
-    provisioned(tmp_path, "var/lib/containerd/owners", "etc/cni/net.d/owners", "etc/containerd/owners.toml")
+    provisioned(
+        leftovers, tmp_path, "var/lib/containerd/owners", "etc/cni/net.d/owners", "etc/containerd/owners.toml"
+    )
     (tmp_path / "run/netns").mkdir(parents=True)
     cleaner = purged(leftovers, tmp_path)
     stays = ("var/lib/containerd/owners", "etc/cni/net.d/owners", "etc/containerd/owners.toml")
@@ -296,7 +302,7 @@ def test_folders_that_were_there_before_stay_with_what_is_in_them(
 def test_a_file_without_its_mark_is_somebody_elses_by_now(
     leftovers: ModuleType, commands: list[str], tmp_path: Path
 ) -> None:
-    provisioned(tmp_path)
+    provisioned(leftovers, tmp_path)
     put(tmp_path, "etc/containerd/config.toml", "version = 3\n")
     assert purged(leftovers, tmp_path).kept == [
         "file /etc/containerd/config.toml: it does not say any more that labctl wrote it"
@@ -315,7 +321,7 @@ def test_a_file_without_its_mark_is_somebody_elses_by_now(
 def test_nothing_goes_while_a_foreign_pod_runs(
     leftovers: ModuleType, commands: list[str], tmp_path: Path, runtime: str, pod: str, named: str
 ) -> None:
-    provisioned(tmp_path)
+    provisioned(leftovers, tmp_path)
     put(tmp_path, "etc/systemd/system/crio.service", UNIT)
     shim(tmp_path, 41, "labctl/labctl-0-1234")
     shim(tmp_path, 42, pod, runtime)
@@ -327,7 +333,7 @@ def test_nothing_goes_while_a_foreign_pod_runs(
 
 def test_shims_of_others_are_never_killed(leftovers: ModuleType, commands: list[str], tmp_path: Path) -> None:
     """Of a runtime that is not labctl's: docker's containerd, or podman's conmon."""
-    provisioned(tmp_path)
+    provisioned(leftovers, tmp_path)
     shim(tmp_path, 41, "labctl/labctl-0-1234")
     put(tmp_path, "proc/42/cmdline", "/usr/bin/containerd-shim-runc-v2\0-namespace\0moby\0-id\0web\0")
     (tmp_path / "proc/42/cwd").symlink_to(
@@ -367,7 +373,7 @@ def test_nothing_of_a_foreign_runtime_goes(
 def test_of_the_oci_runtimes_only_containers_of_labctls_runtimes(
     leftovers: ModuleType, commands: list[str], tmp_path: Path
 ) -> None:
-    provisioned(tmp_path)
+    provisioned(leftovers, tmp_path)
     put(tmp_path, "run/runc/ours/state.json", '{"labels": ["bundle=/run/containerd/k8s.io/ours"]}')
     put(tmp_path, "run/runc/theirs/state.json", '{"labels": ["bundle=/home/me/run/containerd/x"]}')
     put(tmp_path, "run/crun/ours/status", '{"bundle": "/run/containerd/k8s.io/ours"}')
@@ -380,7 +386,7 @@ def test_a_host_of_an_older_labctl_is_purged_by_its_marks(
     leftovers: ModuleType, commands: list[str], tmp_path: Path
 ) -> None:
     """Without a manifest a marked unit says that the state beside it is labctl's."""
-    provisioned(tmp_path)
+    provisioned(leftovers, tmp_path)
     (tmp_path / "var/lib/labctl/manifest.json").unlink()
     assert purged(leftovers, tmp_path).refusal == ""
     for name in (
@@ -396,7 +402,7 @@ def test_a_host_of_an_older_labctl_is_purged_by_its_marks(
 def test_a_damaged_manifest_is_one_sentence_and_nothing_goes(
     leftovers: ModuleType, commands: list[str], tmp_path: Path
 ) -> None:
-    provisioned(tmp_path)
+    provisioned(leftovers, tmp_path)
     put(tmp_path, "var/lib/labctl/manifest.json", "{")
     before = tree(tmp_path)
     assert "manifest.json cannot be read" in purged(leftovers, tmp_path).refusal

@@ -15,7 +15,10 @@ import pytest
 
 PROGRAM = Path(__file__).parents[3] / "playbooks" / "files" / "ownership.py"
 CONFIG = "/etc/containerd/config.toml"
-CONTAINERD = {"instances": ("containerd",), "paths": (CONFIG, "/etc/systemd/system/containerd.service")}
+CONTAINERD: dict[str, Any] = {
+    "instances": ("containerd",),
+    "paths": (CONFIG, "/etc/systemd/system/containerd.service"),
+}
 MARK = "# Written by labctl (role containerd).\n"
 AS_PACKAGED = "version = 2\n"
 MD5 = hashlib.md5(AS_PACKAGED.encode(), usedforsecurity=False).hexdigest()
@@ -57,7 +60,7 @@ def claim(
     active: str = "inactive",
     listens: bool = False,
     check: bool = False,
-    **claims: tuple[str, ...],
+    **claims: Any,
 ) -> dict[str, Any]:
     host = ownership.Host(
         root, states=lambda units: dict.fromkeys(units, active), listens=lambda path: listens
@@ -231,7 +234,7 @@ def test_what_is_replaced_is_kept_to_be_put_back(ownership: ModuleType, tmp_path
 
 def test_json_has_no_mark_so_the_manifest_says_whose_it_is(ownership: ModuleType, tmp_path: Path) -> None:
     put(tmp_path, "etc/crio/policy.json", "{}")
-    claims = {"paths": ("/etc/crio/policy.json",)}
+    claims: dict[str, Any] = {"paths": ("/etc/crio/policy.json",)}
     assert "the file /etc/crio/policy.json" in claim(ownership, tmp_path, **claims)["refusal"]
     (tmp_path / "etc/crio/policy.json").unlink()
     assert claim(ownership, tmp_path, **claims)["refusal"] == ""
