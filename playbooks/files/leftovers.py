@@ -157,7 +157,9 @@ def remove_pods(cleaner: Cleaner) -> bool:
                 problems = [] if cleaner.check or not found else remove_ours(cri)
                 left += len(list(cri.pods()))
             except CriError as error:
-                if INSTANCES[name] in cleaner.instances():  # of another, that it does not speak the CRI is no problem
+                if (
+                    INSTANCES[name] in cleaner.instances()
+                ):  # of another, that it does not speak the CRI is no problem
                     cleaner.problems.append(f"{name}: {error}")
                 left += 1
                 continue
@@ -287,15 +289,12 @@ def pod_of(cleaner: Cleaner, pid: int, bundle: str) -> tuple[str, bool]:
         annotations = json.loads(text(cleaner.at(f"{bundle}/config.json")))["annotations"] if bundle else {}
     except (ValueError, LookupError, TypeError):
         annotations = {}
-    namespace = annotations.get("io.kubernetes.cri.sandbox-namespace") or annotations.get(
-        "io.kubernetes.cri-o.Namespace", ""
-    )
-    names = (
-        "io.kubernetes.cri.sandbox-name",
-        "io.kubernetes.cri-o.KubeName",
-        "io.kubernetes.cri-o.SandboxName",
-    )
-    name = next((annotations[key] for key in names if key in annotations), "")
+    # CRI-O: k8s_NAME_NAMESPACE_UID_ATTEMPT, of each container of the pod
+    _, name, namespace, *_ = (*annotations.get("io.kubernetes.cri-o.SandboxName", "").split("_"), "", "", "")[
+        :4
+    ]
+    name = annotations.get("io.kubernetes.cri.sandbox-name", name)
+    namespace = annotations.get("io.kubernetes.cri.sandbox-namespace", namespace)
     in_group = re.search(r"[:/]labctl(/|\.slice/)", text(cleaner.at(f"proc/{pid}/cgroup")))
     labctls = (
         namespace == POD_NAMESPACE

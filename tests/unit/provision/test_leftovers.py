@@ -202,11 +202,9 @@ def shim(root: Path, pid: int, pod: str, runtime: str = "containerd", labels: st
     """A process that stands beside a container of the pod ``pod``, NAMESPACE/NAME; without a slash it is in no pod."""
     namespace, _, name = pod.rpartition("/")
     config = CONFIG[runtime].format(pid)
-    keys = {
-        "containerd": ("io.kubernetes.cri.sandbox-namespace", "io.kubernetes.cri.sandbox-name"),
-        "crio": ("io.kubernetes.cri-o.Namespace", "io.kubernetes.cri-o.KubeName"),
-    }[runtime]
-    annotations = dict(zip(keys, (namespace, name), strict=True)) if namespace else {}
+    of_containerd = {"io.kubernetes.cri.sandbox-namespace": namespace, "io.kubernetes.cri.sandbox-name": name}
+    of_crio = {"io.kubernetes.cri-o.SandboxName": f"k8s_{name}_{namespace}_1234-56_0"}
+    annotations = {"containerd": of_containerd, "crio": of_crio}[runtime] if namespace else {}
     put(root, config, json.dumps({"annotations": {**annotations, "io.kubernetes.cri-o.Labels": labels}}))
     bundle = str(Path("/", config).parent)
     if runtime == "crio":
@@ -314,7 +312,7 @@ def test_a_file_without_its_mark_is_somebody_elses_by_now(
     ("runtime", "pod", "named"),
     [
         ("containerd", "default/web", "default/web"),
-        ("crio", "default/web", "default/web"),
+        ("crio", "default/web-1", "default/web-1"),
         ("containerd", "job", "k8s.io/job"),
     ],
 )
