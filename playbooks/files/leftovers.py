@@ -370,17 +370,44 @@ def was_created(cleaner: Cleaner, folder: str) -> bool:
 
 def remove_images(cleaner: Cleaner, instances: Iterable[Instance]) -> None:
     """From a store that was there before labctl, and stays."""
-    images = cleaner.manifest.images if cleaner.manifest else ()
-    containerd = INSTANCES["containerd"]
-    if (
-        containerd in instances
-        and not was_created(cleaner, containerd.state[-1])
-        and cleaner.at(containerd.socket).is_socket()
-    ):
-        there = set(run("ctr", "--namespace", "k8s.io", "images", "list", "--quiet").split())
-        for image in sorted(there.intersection(images)):
-            remove = ("ctr", "--namespace", "k8s.io", "images", "remove", "--sync", image)
-            cleaner.take(f"image {image}", lambda remove=remove: run(*remove))
+    labctls = cleaner.manifest.images if cleaner.manifest else frozenset()
+    for name, (find, removal) in IMAGE_COMMANDS.items():
+        instance = INSTANCES[name]
+        if (
+            instance not in instances
+            or was_created(cleaner, instance.state[-1])
+            or not cleaner.at(instance.socket).exists()
+        ):
+            continue
+        for image in sorted(find(labctls)):
+            cleaner.take(f"image {image} of {name}", lambda line=(*removal, image): run(*line))
+
+
+def find_in_containerd(labctls: frozenset[str]) -> set[str]:
+    """labctl's names of images, and the CRI's own (`sha256:ID`) of those images that nobody else has named."""
+    lines = run("ctr", "--namespace", "k8s.io", "images", "list").splitlines()[1:]
+    digests = {words[0]: words[2] for line in lines if len(words := line.split()) > 2}
+    others = {
+        digest for name, digest in digests.items() if name not in labctls and not name.startswith("sha256:")
+    }
+    mine = {digest for name, digest in digests.items() if name in labctls} - others
+    return {
+        name
+        for name, digest in digests.items()
+        if name in labctls or (digest in mine and name.startswith("sha256:"))
+    }
+
+
+def find_in_crio(labctls: frozenset[str]) -> set[str]:
+    listed = json.loads(run("crictl", "--config", "/etc/crictl-crio.yaml", "images", "--output", "json"))
+    return {tag for image in listed.get("images", []) for tag in image.get("repoTags", []) if tag in labctls}
+
+
+IMAGE_COMMANDS: Mapping[str, tuple[Callable[[frozenset[str]], set[str]], tuple[str, ...]]] = {
+    "containerd": (find_in_containerd, ("ctr", "--namespace", "k8s.io", "images", "remove", "--sync")),
+    "crio": (find_in_crio, ("crictl", "--config", "/etc/crictl-crio.yaml", "rmi")),
+}
+"""What finds labctl's images in a CRI runtime, and what removes one."""
 
 
 def stop_services(cleaner: Cleaner, instances: Iterable[Instance]) -> None:

@@ -104,6 +104,8 @@ SHARED_FOLDERS = (
     "/etc/containerd",
     "/etc/crio/crio.conf.d",
     "/etc/crio/registries.conf.d",
+    "/etc/crio/auth",
+    "/etc/crio/policies",
     "/etc/crio",
 )
 """Folders that several programs use. Those that labctl's runtimes have made go again where nothing else is in them, in this order."""

@@ -405,3 +405,22 @@ def test_a_damaged_manifest_is_one_sentence_and_nothing_goes(
     before = tree(tmp_path)
     assert "manifest.json cannot be read" in purged(leftovers, tmp_path).refusal
     assert tree(tmp_path) == before
+
+
+IMAGES = """\
+REF                       TYPE                                  DIGEST   SIZE  PLATFORMS LABELS
+localhost/labctl/pause:1  application/vnd.oci.image.manifest.v1 sha256:aa 1 MiB linux/amd64 -
+localhost/labctl/shared:1 application/vnd.oci.image.manifest.v1 sha256:bb 1 MiB linux/amd64 -
+example.org/owner/app:1   application/vnd.oci.image.manifest.v1 sha256:bb 1 MiB linux/amd64 -
+sha256:01                 application/vnd.oci.image.manifest.v1 sha256:aa 1 MiB linux/amd64 -
+sha256:02                 application/vnd.oci.image.manifest.v1 sha256:bb 1 MiB linux/amd64 -
+sha256:03                 application/vnd.oci.image.manifest.v1 sha256:cc 1 MiB linux/amd64 -
+"""
+
+
+def test_of_a_store_that_stays_labctls_images_go_and_no_other(
+    leftovers: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "run", lambda *words: IMAGES)
+    labctls = frozenset({"localhost/labctl/pause:1", "localhost/labctl/shared:1"})
+    assert leftovers.find_in_containerd(labctls) == labctls | {"sha256:01"}
