@@ -31,8 +31,9 @@ STATE = Path(".labctl")
 def clean(inventory: Path, yes: bool, as_json: bool, **options: Any) -> int:
     """Take leftovers of runs off the hosts of INVENTORY: pods, containers, networks, control groups, builds that are not in use.
 
-    With --purge everything goes: services, configurations, /opt/labctl, the runtimes' state, the agent and its runs, and the
-    Debian packages that labctl installed. A host on which a run is executed refuses.
+    With --purge everything goes that labctl made, and nothing else: services, configurations, /opt/labctl, the state of its runtimes,
+    the agent and its runs, and the Debian packages that it installed. A host on which a run is executed refuses, and so does one on
+    which pods of others run in labctl's runtimes.
     """
     from orchestrator.cli.provision_view import JsonLines, Terminal
     from orchestrator.pipeline.clean import Cleaning

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every host can run: facts over SSH from all at the same time, judged by what has been built here."""
+"""What every host can run: facts over SSH from all at the same time, judged by what has been built here, and by what the check before
+provisioning says of the host."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,14 @@ from orchestrator.model.artifact import Target
 from orchestrator.model.component import Component
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Host
-from orchestrator.model.text import printable_value
+from orchestrator.model.text import printable_line, printable_value
 from orchestrator.pipeline.reach import Selection
 from orchestrator.provision.apply import gather_facts
 from orchestrator.provision.doctor import BuildState, Diagnosis, examine
+from orchestrator.shipped import shipped
 from orchestrator.ssh import Connection, Results
+
+OWNERSHIP = shipped() / "playbooks/files/ownership.py"
 
 
 def doctor(
@@ -36,7 +41,8 @@ def doctor(
 
     def diagnose(host: Host, connection: Connection) -> Diagnosis:
         facts = printable_value(gather_facts(connection))
-        return examine(facts, build_state(facts, built, components), handlers[host.name])
+        build = build_state(facts, built, components)
+        return examine(facts, build, handlers[host.name], refusals(connection))
 
     return selection.on_each(diagnose, forks)
 
@@ -63,6 +69,17 @@ def build_state(
         },
         elsewhere=tuple(name for name in artifacts.get("targets") or {} if name != target.name),
     )
+
+
+def refusals(connection: Connection) -> Mapping[str, str]:
+    """Return each CRI runtime, and why provisioning would not install it; "" where it would. Empty where the host cannot say it."""
+    done = connection.run("python3 - examine", stdin=OWNERSHIP.read_bytes())
+    try:
+        answer = json.loads(done.stdout) if done.exit_status == 0 else {}
+    except ValueError:
+        return {}
+    entries = answer.items() if isinstance(answer, dict) else ()
+    return {str(name): printable_line(str(sentence)) for name, sentence in entries}
 
 
 def read_artifacts(path: Path) -> Mapping[str, Any] | None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a host can run and what not, and why: facts and the build's vars file in, findings out. Pure.
 
-examine(facts, artifacts, handlers) -> Diagnosis
+examine(facts, build, handlers, refusals) -> Diagnosis
 """
 
 from __future__ import annotations
@@ -88,11 +88,21 @@ class Diagnosis:
         return {"ok": self.ok, **asdict(self)}
 
 
-def examine(facts: Facts, build: BuildState, handlers: Sequence[HostHandler]) -> Diagnosis:
-    """``build`` is what has been built for this host's target; ``handlers`` those that components and the inventory declare."""
+def examine(
+    facts: Facts,
+    build: BuildState,
+    handlers: Sequence[HostHandler],
+    refusals: Mapping[str, str] | None = None,
+) -> Diagnosis:
+    """``build`` is what has been built for this host's target; ``handlers`` those that components and the inventory declare.
+
+    ``refusals`` says of a CRI runtime why provisioning would not install it, since something of the owner's would be replaced.
+    """
     built = build.components
     host = next(_host_problems(facts), None)
-    cris = {cri: host or next(_cri_problems(cri, facts, build), None) for cri in CRIS}
+    cris = {
+        cri: host or (refusals or {}).get(cri) or next(_cri_problems(cri, facts, build), None) for cri in CRIS
+    }
     ocis = {handler.name: next(_oci_problems(handler, facts, build), None) for handler in handlers}
     return Diagnosis(
         system=_system(facts),
@@ -238,11 +248,6 @@ def _advice(facts: Facts, built: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _strangers(own: Mapping[str, Any]) -> Iterator[str]:
-    for cri, component in CRIS.items():
-        if (own.get("services") or {}).get(cri) == "answers" and component not in (
-            own.get("components") or {}
-        ):
-            yield f"A {cri} that labctl did not install runs here: provisioning would replace its configuration."
     if others := (own.get("noise") or {}).get("others"):
         runs = "runs" if len(others) == 1 else "run"
         yield f"{', '.join(others)} {runs} here too: containers of others are noise, and may use the same runtimes."

@@ -223,7 +223,6 @@ def test_what_is_installed_is_compared_with_what_was_built() -> None:
     ("change", "said"),
     [
         ({"user_uid": 1000}, "ansible_become"),
-        ({"labctl__services": {"containerd": "answers"}}, "A containerd that labctl did not install"),
         ({"labctl__noise": {"others": ["dockerd"]}}, "dockerd runs here too"),
         ({"labctl__noise": {"governor": "powersave"}}, "governor is powersave"),
         ({"labctl__noise": {"load": 3.0}}, "The load is 3 on 4 CPUs"),
@@ -258,3 +257,10 @@ def test_every_handler_is_judged_by_its_component_and_its_kind() -> None:
         "containerd/gvisor": "gVisor's sandbox needs user namespaces, and the kernel gives none:"
         " sysctl user.max_user_namespaces.",
     }
+
+
+def test_a_runtime_of_the_owners_is_why_nothing_runs_with_it() -> None:
+    why = "labctl did not make the running service containerd.service, and does not replace it."
+    diagnosis = doctor.examine(GOOD, BUILT, HANDLERS, {"containerd": why, "crio": ""})
+    assert {c.why for c in diagnosis.combinations if c.cri == "containerd"} == {why}
+    assert {c.why for c in diagnosis.combinations if c.cri == "crio"} == {None}

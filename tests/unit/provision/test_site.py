@@ -616,3 +616,67 @@ def test_every_adapter_is_a_shell_program_that_says_what_it_is(tmp_path: Path) -
             subprocess.run([shell, "-n", str(tmp_path / "adapter")], check=False, timeout=20).returncode == 0
         )
         assert written(found, dest).splitlines()[1].startswith("# ")
+
+
+OWN = (PREFIX, "/etc/labctl", "/var/lib/labctl", "/run/labctl", "/etc/cni/labctl.d")
+"""What bears labctl's name."""
+
+
+def claims(found: list[Step], option: str) -> set[str]:
+    """What the check before provisioning is told by this option."""
+    (argv,) = [step.args["argv"] for step in found if "claim" in (step.args.get("argv") or [])]
+    return {word.partition("=")[2] for word in argv if word.startswith(f"--{option}=")}
+
+
+def outside(found: list[Step]) -> dict[str, Step]:
+    """Files and links that are made outside labctl's own folders, by their paths."""
+    places = {str(step.args.get("dest") or step.args.get("path")): step for step in found}
+    return {
+        place: step
+        for place, step in places.items()
+        if step.module in ("copy", "template") or step.args.get("state") == "link"
+        if not place.startswith(OWN)
+    }
+
+
+@pytest.mark.parametrize("source", ["module", "debian"])
+def test_whatever_is_written_is_compared_with_what_is_there_first(tmp_path: Path, source: str) -> None:
+    found = steps(tmp_path, artifacts(tmp_path, source))
+    assert claims(found, "path") == set(outside(found))
+    changes = [step for step in found if step.module not in ("command", "debug", "assert")]
+    claim = next(step for step in found if "claim" in (step.args.get("argv") or []))
+    before = [step for step in changes if step.id < claim.id]
+    assert {str(step.args.get("dest") or step.args["path"]).split("/")[2] for step in before} == {
+        "labctl-programs"
+    }
+
+
+def test_packages_images_and_runtimes_are_listed_too(tmp_path: Path) -> None:
+    found = steps(tmp_path)
+    assert claims(found, "instance") == {"containerd", "crio"}
+    assert claims(found, "deb") == {"conmon_2.1.12-4_amd64.deb", "crun_1.21-1_amd64.deb"}
+    installed = {str(step.args["name"]) for step in found if step.module == "apt" and "name" in step.args}
+    assert claims(found, "package") == installed
+    assert claims(found, "image") == {
+        f"localhost/labctl/{name}:1" for name in ("busybox", "pause", "sysbench")
+    }
+
+
+def test_whatever_is_written_outside_labctls_folders_says_so(tmp_path: Path) -> None:
+    """JSON has no comments: there the manifest lists it."""
+    found = outside(steps(tmp_path))
+    contents = {
+        place: str(step.args["content"])
+        for place, step in found.items()
+        if "content" in step.args and not place.endswith(".json")
+    }
+    assert len(contents) >= 10
+    assert [place for place, content in contents.items() if "Written by labctl" not in content] == []
+
+
+def test_what_would_be_replaced_is_refused_with_the_programs_sentence(tmp_path: Path) -> None:
+    says = json.dumps(
+        {"refusal": "labctl did not make the file /etc/x, and does not replace it.", "changed": False}
+    )
+    with pytest.raises(HostStopped, match="labctl did not make the file /etc/x"):
+        steps(tmp_path, stdout={"python3 /run/labctl-programs/ownership.py claim": says})
