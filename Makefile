@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo    everything on this machine: two local Debian hosts, provisioned, benchmarked, one report
 # make test    lint, types, unit, peer, browser (Chromium) and lab tests (real hosts: root, systemd-nspawn)
+# make test-long   lab tests that compile for minutes and that no smaller one replaces
 # make peers   other people's tools: benchstat reads the exports; ansible-core and labctl apply the same playbooks
 # make check   lint, types and unit tests alone: two minutes on two cores
-.PHONY: demo test check lint types unit installed peers browser lab golden pictures simulation fuzz protos schemas dist lock clean help
+.PHONY: demo test test-long check lint types unit installed peers browser lab golden pictures simulation fuzz protos schemas dist lock clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -42,6 +43,9 @@ browser: .venv/dev
 # The slowest tests are named, so that a slow one is seen when it comes.
 lab: .venv/dev
 	LABCTL_LAB_TESTS=1 $(BIN)/pytest tests/lab --durations=10
+
+test-long: .venv/dev
+	LABCTL_LAB_TESTS=1 $(BIN)/pytest tests/lab -m long --durations=10
 
 # Other people's tools: they read what labctl writes, and do what labctl does. Each is got once, from what the machine has configured.
 peers: .venv/dev .venv-peers/ansible

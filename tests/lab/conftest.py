@@ -18,6 +18,7 @@ from orchestrator.lab.fresh import free_number, free_ports, inventory_text, link
 from orchestrator.lab.lifecycle import Labs
 from orchestrator.lab.system import System
 from orchestrator.lab.vm import VmProvider
+from orchestrator.model.artifact import LAB_RELEASE, Target
 from orchestrator.model.errors import LabError
 from orchestrator.model.lab import LabSpec
 from orchestrator.pipeline.lab import lab_down, lab_up, read_lab
@@ -25,6 +26,10 @@ from orchestrator.pipeline.lab import lab_down, lab_up, read_lab
 _COUNT = itertools.count(1)
 BUILD_SECONDS = 2400
 """All components from source, on two cores that others may use too."""
+
+
+LAB_TARGET = Target(os.uname().machine, LAB_RELEASE).name
+"""The key, in the vars file of a build, of what hosts of the session's lab get."""
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,14 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
 from orchestrator.files import cache_folder, sha256_of
 from orchestrator.lab.state import LABS
-
-if TYPE_CHECKING:
-    from tests.lab.conftest import LabOfTests
+from tests.lab.conftest import LAB_TARGET, LabOfTests
 
 pytestmark = pytest.mark.lab
 
@@ -49,10 +47,8 @@ def labctl(*words: str | Path, timeout: float = 1800) -> tuple[int, str]:
 
 def written(name: str) -> dict[str, Any]:
     """What the vars file says of a component."""
-    found = yaml.safe_load((REPOSITORY / ".labctl/artifacts.yaml").read_text())["labctl_artifacts"][
-        "components"
-    ]
-    return dict(found[name])
+    artifacts = yaml.safe_load((REPOSITORY / ".labctl/artifacts.yaml").read_text())["labctl_artifacts"]
+    return dict(artifacts["targets"][LAB_TARGET]["components"][name])
 
 
 SLOW = """\

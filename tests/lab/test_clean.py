@@ -9,6 +9,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,7 +17,7 @@ import yaml
 from orchestrator.load.inventory import endpoint_of, load_inventory
 from orchestrator.pipeline.lab import lab_down, lab_up
 from orchestrator.ssh import connect
-from tests.lab.conftest import BUILD_SECONDS, LabOfTests, quiet, write_inventory
+from tests.lab.conftest import BUILD_SECONDS, LAB_TARGET, LabOfTests, quiet, write_inventory
 
 ARTIFACTS = Path(".labctl/artifacts.yaml")
 
@@ -145,8 +146,8 @@ def owners(two_hosts: Path) -> Host:
     return host
 
 
-def crictl_of(artifacts: dict[str, dict[str, dict[str, str]]]) -> bytes:
-    with tarfile.open(artifacts["components"]["cri-tools"]["path"]) as packed:
+def crictl_of(artifacts: dict[str, Any]) -> bytes:
+    with tarfile.open(artifacts["targets"][LAB_TARGET]["components"]["cri-tools"]["path"]) as packed:
         name = next(name for name in packed.getnames() if name.endswith("/bin/crictl"))
         stream = packed.extractfile(name)
         assert stream is not None

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import pytest
 import yaml
 
+from tests.lab.conftest import LAB_TARGET
+
 pytestmark = pytest.mark.lab
 
 REPOSITORY = Path(__file__).parents[2]
@@ -174,7 +176,7 @@ def built() -> dict[str, Any]:
 def another_build(folder: Path, component: str, padding: int = 0) -> tuple[Path, str]:
     """A vars file with another artifact of the component (the same files, and one of ``padding`` bytes more), and its key."""
     variables = built()
-    entry = variables["labctl_artifacts"]["components"][component]
+    entry = variables["labctl_artifacts"]["targets"][LAB_TARGET]["components"][component]
     key = hashlib.sha256(f"{entry['key']}{time.time_ns()}".encode()).hexdigest()[:16]
     path = folder / f"{component}-{key}.tar"
     with tarfile.open(entry["path"]) as old, tarfile.open(path, "w") as new:
