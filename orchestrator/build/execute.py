@@ -52,8 +52,6 @@ def _go(order: Order, builder: Builder, caches: Caches, folder: Path, say: Say) 
     component = order.component
     assert component.go is not None
     tree = _tree(order)
-    for note in tree.notes:
-        say(note)
     here = toolchain.ensure(order.toolchain, caches, say)
     there = toolchain.ensure(order.toolchain, caches, say, builder.architecture)
     archive = toolchain.archive(order.toolchain, caches, say, builder.architecture)
@@ -71,7 +69,12 @@ def _go(order: Order, builder: Builder, caches: Caches, folder: Path, say: Say) 
     glibc = builder.ask(recipe.glibc_question(out)) if component.needs else ""
     builder.get(out, order.out)
     facts = _facts(order, builder, installed, environment, places)
-    about = {"modules": str(tree.mode), "workspace": tree.workspace, "glibc": glibc.strip() or None}
+    about = {
+        "modules": str(tree.mode),
+        "workspace": tree.workspace,
+        "notes": list(tree.notes),
+        "glibc": glibc.strip() or None,
+    }
     return Recipe(tuple(_neutral(line, builder) for line in commands), {**facts, **about})
 
 

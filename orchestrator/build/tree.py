@@ -148,11 +148,11 @@ def _local_paths(lines: list[str]) -> Iterator[str]:
 
 def _notes(checkout: Path, workspace: bool, vendored: bool) -> Iterator[str]:
     if not vendored and (checkout / "vendor").is_dir():
-        yield "git ignores vendor/ of the tree, so that the modules of go.mod are used in its place"
+        yield "git ignores vendor/ of the tree, so that the modules of go.mod are used in its place."
     if not workspace:
         above = [folder / "go.work" for folder in (checkout, *checkout.parents)]
         for path in (path for path in above if path.is_file()):
-            yield f"{path} is not part of the tree, so that go.mod alone decides"
+            yield f"{path} is not part of the tree, so that go.mod alone decides."
             break
 
 

@@ -49,6 +49,9 @@ class BuildView:
             self._last, self._who = now, name
             click.echo(f"{name}: {text}", err=True)
 
+    def warn(self, name: str, text: str) -> None:
+        click.echo(f"{click.style(name, bold=True)}: {text}", err=True)
+
     def built(self, built: Built) -> None:
         if built.seconds is None and not self._cached:
             return

@@ -64,9 +64,10 @@ IMAGES = "images"
 
 
 class View(Protocol):
-    """Who is told. ``name`` is a component's, or what is not of one (``builder``)."""
+    """Who is told. ``name`` is a component's, or what is not of one (``builder``). A warning is always shown."""
 
     def say(self, name: str, text: str) -> None: ...
+    def warn(self, name: str, text: str) -> None: ...
     def built(self, built: Built) -> None: ...
     def missing(self, missing: MissingComponent, target: Target) -> None: ...
 
@@ -295,6 +296,8 @@ def _files(
         return {"commands": list(commands), "builder": "the controller", "release": release}
     order = Order(component, pinned, planned.snapshot, scratch, out)
     made = make(order, shop.builder, Caches.of_user(), lambda text: view.say(component.name, text))
+    for note in made.facts.get("notes", ()):
+        view.warn(component.name, note)
     facts = {"commands": list(made.commands), **made.facts}
     return {**facts, **snapshot.commit_of(component.checkout)} if component.checkout else facts
 

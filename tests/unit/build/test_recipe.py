@@ -15,8 +15,9 @@ from orchestrator.build.recipe import (
     go_commands,
     go_environment,
 )
+from orchestrator.build.tree import LOCKED, GoTree, ModuleMode
 from orchestrator.load.component import load_components
-from orchestrator.model.component import Component, GoBuild, GoTarget, Source
+from orchestrator.model.component import Component, CTarget, GoBuild, GoTarget, Source
 
 COMPONENTS = Path(__file__).parents[3] / "playbooks/components"
 PLACES = GoPlaces("/go", "/modules", "/cache")
@@ -69,6 +70,25 @@ def test_the_environment_is_the_recipes_own(monkeypatch: pytest.MonkeyPatch) -> 
     assert "CGO_CFLAGS" not in found
     assert (found["GOFLAGS"], found["GOPROXY"], found["GOTOOLCHAIN"]) == ("-mod=readonly", "off", "local")
     assert (found["CGO_ENABLED"], found["HTTPS_PROXY"]) == ("1", "proxy")
+
+
+def test_a_vendored_tree_is_built_in_vendor_mode_and_its_c_where_it_lies() -> None:
+    tree = GoTree(ModuleMode.VENDOR)
+    build = GoBuild("", (GoTarget("./cmd/crio", "bin/crio"),), c=(CTarget("pinns/src/*.c", "bin/pinns"),))
+    mine = Component("mine", Path("/x"), Source.CHECKOUT, "1", go=build, checkout=Path("/src/cri-o"))
+    assert go_commands(mine, "/out", tree) == [
+        "go build -v -mod=vendor -trimpath -buildvcs=false -o /out/bin/crio ./cmd/crio",
+        "cc  -o /out/bin/pinns ./pinns/src/*.c",
+    ]
+    places = GoPlaces("/go", "/modules", "/cache", "file:///proxy")
+    vendored, locked = (go_environment(build, places, "/nonexistent", tree=one) for one in (tree, LOCKED))
+    assert (vendored["GOFLAGS"], vendored["GOPROXY"], vendored["GOWORK"]) == ("-mod=vendor", "off", "off")
+    assert (locked["GOFLAGS"], locked["GOPROXY"], locked["GOWORK"]) == (
+        "-mod=readonly",
+        "file:///proxy",
+        "off",
+    )
+    assert "GOWORK" not in go_environment(build, places, "/nonexistent", tree=GoTree(workspace=True))
 
 
 def test_the_c_library_that_a_program_needs_is_asked_of_the_program(tmp_path: Path) -> None:

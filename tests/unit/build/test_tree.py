@@ -126,8 +126,8 @@ def test_what_is_left_unused_is_said(tmp_path: Path) -> None:
     found = tree_of(tmp_path, checkout)
     assert found.mode is ModuleMode.READONLY
     assert found.notes == (
-        "git ignores vendor/ of the tree, so that the modules of go.mod are used in its place",
-        f"{tmp_path / 'above/go.work'} is not part of the tree, so that go.mod alone decides",
+        "git ignores vendor/ of the tree, so that the modules of go.mod are used in its place.",
+        f"{tmp_path / 'above/go.work'} is not part of the tree, so that go.mod alone decides.",
     )
 
 

@@ -38,6 +38,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.warned: list[str] = []
         self.made: list[str] = []
         self.cached: list[str] = []
         self.lacking: list[tuple[str, str, str]] = []
@@ -48,6 +49,9 @@ class Watch:
     @property
     def hidden(self) -> list[str]:
         return [line for line in self.said if "goes before" in line]
+
+    def warn(self, name: str, text: str) -> None:
+        self.warned.append(f"{name}: {text}")
 
     def built(self, built: Built) -> None:
         (self.cached if built.seconds is None else self.made).append(built.artifact.component)
@@ -92,7 +96,7 @@ class Builders:
             path = order.out / output
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{name} {order.component.version} {self.salt}")
-        return Recipe((f"make {name}",), {"go": "1.26.8"})
+        return Recipe((f"make {name}",), {"go": "1.26.8", "notes": [f"{name} leaves something unused."]})
 
 
 @pytest.fixture
@@ -153,6 +157,7 @@ def test_what_is_lacking_is_made_and_the_second_time_nothing_is(asked: Asked, bu
     first, again = Watch(), Watch()
     build(asked, first)
     assert (first.made, first.cached, builders.started) == (["crun", "runc", "runsc"], [], 1)
+    assert "runc: runc leaves something unused." in first.warned
     build(asked, again)
     assert (again.made, again.cached, builders.started) == ([], ["crun", "runc", "runsc"], 1)
     assert set(vars_of(asked)["handlers"]) == {"crun", "runc", "runsc"}

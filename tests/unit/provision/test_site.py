@@ -250,6 +250,25 @@ def test_containerd_2_has_all_handlers(tmp_path: Path) -> None:
     assert runtimes["runsc"]["options"]["ConfigPath"] == "/etc/labctl/runsc/containerd-runsc.toml"
 
 
+@pytest.mark.parametrize(
+    ("version", "number"),
+    [
+        ("1.7.29", 2),
+        ("1.7.29-3-gabcdef012345-dirty", 2),
+        ("2.4.2-3-gabcdef012345", 3),
+        ("10.0.0", 3),
+        ("1abcdef01234", 3),
+        ("api/v1.10.0-12-gabcdef012345", 3),
+    ],
+)
+def test_a_containerd_of_ones_own_tree_has_the_configuration_that_it_reads(
+    tmp_path: Path, version: str, number: int
+) -> None:
+    built = artifacts(tmp_path)
+    built["components"]["containerd"]["version"] = version
+    assert containerd_config(steps(tmp_path, built))["version"] == number
+
+
 def test_debians_containerd_gets_the_older_version_of_the_configuration(tmp_path: Path) -> None:
     found = steps(tmp_path, artifacts(tmp_path, "debian"))
     config = containerd_config(found)
