@@ -93,6 +93,16 @@ def nspawn_command(place: Place, hostname: str, shared: Sequence[tuple[Path, str
     ]
 
 
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+"""What bridges and nspawn need, with their bits; root in a container may lack them."""
+
+
+def effective_capabilities(status: Path = Path("/proc/self/status")) -> int:
+    """This process's, as bits."""
+    lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerProvider:
     """Protocol: orchestrator.lab.provider.Provider."""
@@ -103,6 +113,7 @@ class ContainerProvider:
     cache: Path
     root_user: bool
     which: Callable[[str], str | None] = find_tool
+    capabilities: Callable[[], int] = effective_capabilities
     name: str = "container"
     summary: str = "system containers (root, systemd-nspawn)"
     boot_seconds: float = 90.0
@@ -115,6 +126,12 @@ class ContainerProvider:
     def problem(self) -> LabError | None:
         if not self.root_user:
             return LabError("Lab hosts as containers need root.", "Run labctl with sudo.")
+        if lacking := [name for name, bit in CAPABILITIES.items() if not self.capabilities() >> bit & 1]:
+            return LabError(
+                f"Lab hosts as containers need {' and '.join(lacking)}, which root does not have here.",
+                "If this is a container, start it with all capabilities (systemd-nspawn --capability=all "
+                "--private-network), or write `provider: vm`.",
+            )
         missing = {package: tool for tool, package in TOOLS.items() if not self.which(tool)}
         if not Path(sources.KEYRING).exists():
             missing["debian-archive-keyring"] = sources.KEYRING

@@ -38,7 +38,13 @@ MIRROR = Mirror("http://mirror.example/debian")
 def provider(system: System, tmp_path: Path) -> ContainerProvider:
     cgroups = Cgroups((Hierarchy(tmp_path / "systemd", False),), False, system)
     return ContainerProvider(
-        system, cgroups, Network(system), tmp_path / "cache", True, lambda tool: f"/usr/bin/{tool}"
+        system,
+        cgroups,
+        Network(system),
+        tmp_path / "cache",
+        True,
+        lambda tool: f"/usr/bin/{tool}",
+        lambda: -1,
     )
 
 
@@ -53,6 +59,10 @@ def test_what_is_missing_is_named_with_what_installs_it(provider: ContainerProvi
     assert problem is not None and problem.hint is not None
     assert "systemd-nspawn, nft" in problem.message
     assert problem.hint.startswith("Install: apt-get install systemd-container nftables")
+    bounded = replace(provider, capabilities=lambda: ~(1 << 12)).problem()
+    assert bounded is not None and bounded.message.startswith(
+        "Lab hosts as containers need CAP_NET_ADMIN, which"
+    )
     not_root = replace(provider, root_user=False).problem()
     assert not_root is not None and "need root" in not_root.message
 
