@@ -124,6 +124,23 @@ def test_a_tree_is_furnished_without_following_its_links(tmp_path: Path, executo
     assert key in (root / "etc/ssh/ssh_host_ed25519_key.pub").read_text()
 
 
+def test_the_guest_is_the_same_under_every_umask_of_this_machine(tmp_path: Path) -> None:
+    modes = []
+    for umask in (0o022, 0o077):
+        root = tmp_path / f"{umask:o}"
+        (root / "root").mkdir(parents=True)
+        before = os.umask(umask)
+        try:
+            furnish(root, HOST, Furniture((), {}, "", "ssh-ed25519 KEY"), System())
+        finally:
+            os.umask(before)
+        paths = (
+            path for path in root.rglob("*") if not path.is_symlink() and "host_ed25519" not in path.name
+        )
+        modes.append({str(path.relative_to(root)): path.stat().st_mode for path in paths})
+    assert modes[0] == modes[1]
+
+
 def test_two_hosts_never_have_one_key(tmp_path: Path) -> None:
     furniture = Furniture((), {}, "", "ssh-ed25519 KEY")
     keys = []
