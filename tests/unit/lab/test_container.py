@@ -129,6 +129,7 @@ def test_the_guest_is_the_same_under_every_umask_of_this_machine(tmp_path: Path)
     for umask in (0o022, 0o077):
         root = tmp_path / f"{umask:o}"
         (root / "root").mkdir(parents=True)
+        (root / "etc/ssh").mkdir(parents=True)
         before = os.umask(umask)
         try:
             furnish(root, HOST, Furniture((), {}, "", "ssh-ed25519 KEY"), System())
