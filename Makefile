@@ -94,7 +94,7 @@ LOCK = --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-he
 	@touch $@
 
 # Also .venv/labctl has them to ask for then: whoever is not root is told of all missing packages at once.
-.venv/dev: PACKAGES = '/usr/sbin/sshd openssh-server' 'qemu-system-$(shell uname -m) $(QEMU)' 'qemu-img qemu-utils' \
+.venv/dev: PACKAGES = '/usr/sbin/sshd openssh-server' 'git git' 'qemu-system-$(shell uname -m) $(QEMU)' 'qemu-img qemu-utils' \
 	'/usr/sbin/mke2fs e2fsprogs' 'chromium chromium'
 .venv/dev: .venv/labctl requirements-dev.lock
 	tools/system-packages $(PACKAGES)

@@ -85,6 +85,16 @@ def nspawn_command(place: Place, hostname: str, shared: Sequence[tuple[Path, str
     ]
 
 
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+"""What bridges and nspawn need, with their bits; root in a container may lack them."""
+
+
+def effective_capabilities(status: Path = Path("/proc/self/status")) -> int:
+    """This process's, as bits."""
+    lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerProvider:
     """Protocol: orchestrator.lab.provider.Provider."""
@@ -95,6 +105,7 @@ class ContainerProvider:
     cache: Path
     root_user: bool
     which: Callable[[str], str | None] = find_tool
+    capabilities: Callable[[], int] = effective_capabilities
     name: str = "container"
     summary: str = "system containers (root, systemd-nspawn)"
     boot_seconds: float = 90.0
@@ -109,6 +120,14 @@ class ContainerProvider:
         if lacking or not self.root_user:
             what = "Lab hosts as containers" + (" and container images" if besides else "")
             return cannot_begin(what, lacking, not self.root_user)
+        if lacking_rights := [
+            name for name, bit in CAPABILITIES.items() if not self.capabilities() >> bit & 1
+        ]:
+            return LabError(
+                f"Lab hosts as containers need {' and '.join(lacking_rights)}, which root does not have here.",
+                "If this is a container, start it with all capabilities (systemd-nspawn --capability=all "
+                "--private-network), or write `provider: vm`.",
+            )
         if reason := self.cgroups.problem():
             return LabError(f"Lab hosts as containers do not work here: {reason}.")
         return None

@@ -113,9 +113,9 @@ def masks(units: Iterable[str]) -> dict[str, Entry]:
 
 
 def _put(path: Path, entry: Entry) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent, 0o755)
     if entry.text is None and entry.link is None:
-        path.mkdir(mode=entry.mode, exist_ok=True)
+        _make_folder(path, entry.mode)
         return
     # A link would lead out of the tree, to a file of this machine.
     path.unlink(missing_ok=True)
@@ -124,3 +124,11 @@ def _put(path: Path, entry: Entry) -> None:
     else:
         path.write_text(entry.text or "", encoding="utf-8")
         path.chmod(entry.mode)
+
+
+def _make_folder(path: Path, mode: int) -> None:
+    """With this very mode: services of the guest read in it, whatever the umask here."""
+    if not path.is_dir():
+        _make_folder(path.parent, 0o755)
+        path.mkdir()
+        path.chmod(mode)

@@ -39,7 +39,13 @@ MIRROR = Mirror("http://mirror.example/debian")
 def provider(system: System, tmp_path: Path) -> ContainerProvider:
     cgroups = Cgroups((Hierarchy(tmp_path / "systemd", False),), False, system)
     return ContainerProvider(
-        system, cgroups, Network(system), tmp_path / "cache", True, lambda tool: f"/usr/bin/{tool}"
+        system,
+        cgroups,
+        Network(system),
+        tmp_path / "cache",
+        True,
+        lambda tool: f"/usr/bin/{tool}",
+        lambda: -1,
     )
 
 
@@ -54,6 +60,10 @@ def test_what_is_missing_is_named_with_what_installs_it(provider: ContainerProvi
     assert problem is not None and problem.hint is not None
     assert "systemd-nspawn, nft" in problem.message
     assert problem.hint == "Run: sudo apt-get install --no-install-recommends systemd-container nftables"
+    bounded = replace(provider, capabilities=lambda: ~(1 << 12)).problem()
+    assert bounded is not None and bounded.message.startswith(
+        "Lab hosts as containers need CAP_NET_ADMIN, which"
+    )
     not_root = replace(provider, root_user=False).problem()
     assert not_root is not None and not_root.message == "Lab hosts as containers need root."
     assert "sudo" in (not_root.hint or "")
@@ -123,6 +133,24 @@ def test_a_tree_is_furnished_without_following_its_links(tmp_path: Path, executo
     assert (root / "root/.ssh").stat().st_mode & 0o777 == 0o700
     assert str((root / "etc/systemd/system/apt-daily.timer").readlink()) == "/dev/null"
     assert key in (root / "etc/ssh/ssh_host_ed25519_key.pub").read_text()
+
+
+def test_the_guest_is_the_same_under_every_umask_of_this_machine(tmp_path: Path) -> None:
+    modes = []
+    for umask in (0o022, 0o077):
+        root = tmp_path / f"{umask:o}"
+        (root / "root").mkdir(parents=True)
+        (root / "etc/ssh").mkdir(parents=True)
+        before = os.umask(umask)
+        try:
+            furnish(root, HOST, Furniture((), {}, "", "ssh-ed25519 KEY"), System())
+        finally:
+            os.umask(before)
+        paths = (
+            path for path in root.rglob("*") if not path.is_symlink() and "host_ed25519" not in path.name
+        )
+        modes.append({str(path.relative_to(root)): path.stat().st_mode for path in paths})
+    assert modes[0] == modes[1]
 
 
 def test_two_hosts_never_have_one_key(tmp_path: Path) -> None:
