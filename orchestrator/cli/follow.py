@@ -191,13 +191,15 @@ def phase_line(event: Mapping[str, Any]) -> str | None:
 
 
 def notice(event: Mapping[str, Any]) -> str | None:
-    """Failed trials, leaks, warnings: seen in every display."""
+    """Failed trials, leaks, warnings: seen in every display. What is not supported is the same in every block, so that the first says it."""
     if event["type"] == "note" and event["level"] == "warning":
         where = f"{event['host']}: " if event["host"] else ""
         return f"{where}{event['message']}" + (f" {event['hint']}" if event.get("hint") else "")
     if event["type"] != "trial":
         return None
     what = f"{event['host']}: {event['combination']} {event['benchmark']} block {event['block'] + 1}"
+    if event["status"] == "unsupported" and event["block"] > 0:
+        return None
     if event["status"] != "ok":
         return f"{what} {event['status']}: {event['reason']}"
     if event["leaks"]:

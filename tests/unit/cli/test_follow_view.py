@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from orchestrator.cli.follow import block_line, headline, live_view, remaining, stop_line
+from orchestrator.cli.follow import block_line, headline, live_view, notice, remaining, stop_line
 from orchestrator.cli.sofar_view import phrase
 from orchestrator.model.run import BenchmarkPlan, Combination, RunHost, RunSpec
 from orchestrator.runs.progress import Left, RunView
@@ -185,3 +185,14 @@ def test_why_a_benchmark_has_enough(reason: str, reached: float | None, words: s
 
 def test_of_a_fixed_count_there_is_nothing_to_say() -> None:
     assert stop_line(_view(), _event("stop", benchmark=NAME, reason="fixed", reached=None, blocks=20)) is None
+
+
+def test_what_is_not_supported_is_said_once_and_a_failure_each_time() -> None:
+    def trial(block: int, status: str) -> dict[str, Any]:
+        words = {"benchmark": NAME, "combination": "containerd/crun", "reason": "It is too old.", "leaks": []}
+        return _event("trial", block=block, status=status, **words)
+
+    said = [notice(trial(block, "unsupported")) for block in range(3)]
+    assert said == [f"debian13-0: containerd/crun {NAME} block 1 unsupported: It is too old.", None, None]
+    assert all(notice(trial(block, "failed")) for block in range(3))
+    assert notice(trial(1, "ok")) is None
