@@ -191,7 +191,7 @@ def phase_line(event: Mapping[str, Any]) -> str | None:
 
 
 def notice(event: Mapping[str, Any]) -> str | None:
-    """Failed trials, leaks, warnings: seen in every display. What is not supported is the same in every block, so that the first says it."""
+    """Failed trials, leaks, warnings: seen in every display. What is not supported is so in every block: the first says it."""
     if event["type"] == "note" and event["level"] == "warning":
         where = f"{event['host']}: " if event["host"] else ""
         return f"{where}{event['message']}" + (f" {event['hint']}" if event.get("hint") else "")
