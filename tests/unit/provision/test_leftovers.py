@@ -286,15 +286,17 @@ def test_a_purge_leaves_what_was_there_before(
 def test_folders_that_were_there_before_stay_with_what_is_in_them(
     leftovers: ModuleType, commands: list[str], tmp_path: Path
 ) -> None:
+    (tmp_path / "run/netns").mkdir(parents=True)
     provisioned(
         leftovers, tmp_path, "var/lib/containerd/owners", "etc/cni/net.d/owners", "etc/containerd/owners.toml"
     )
-    (tmp_path / "run/netns").mkdir(parents=True)
+    (tmp_path / "run/ipcns").mkdir()
     cleaner = purged(leftovers, tmp_path)
     stays = ("var/lib/containerd/owners", "etc/cni/net.d/owners", "etc/containerd/owners.toml")
     assert all((tmp_path / name).exists() for name in stays)
     assert cleaner.kept == ["folder /var/lib/containerd: it was there before labctl"]
     assert not (tmp_path / "etc/containerd/config.toml").exists()
+    assert [(tmp_path / "run" / name).exists() for name in ("netns", "ipcns")] == [True, False]
 
 
 def test_a_file_without_its_mark_is_somebody_elses_by_now(
@@ -366,6 +368,19 @@ def test_nothing_of_a_foreign_runtime_goes(
     assert cleaned(leftovers, tmp_path).removed == []
     assert purged(leftovers, tmp_path).removed == []
     assert (commands, tree(tmp_path)) == ([], before)
+
+
+@pytest.mark.parametrize("unit", ["", UNIT])
+def test_namespaces_stay_beside_a_runtime_of_somebody_else(
+    leftovers: ModuleType, tmp_path: Path, unit: str
+) -> None:
+    """A pod that is stopped has no shim, and its namespace does not say whose it is."""
+    put(tmp_path, "run/netns/cni-1234")
+    put(tmp_path, "run/containerd/containerd.sock")
+    put(tmp_path, "etc/systemd/system/crio.service", unit)
+    assert cleaned(leftovers, tmp_path).removed == []
+    put(tmp_path, "etc/systemd/system/containerd.service", UNIT)
+    assert cleaned(leftovers, tmp_path).removed == ["netns cni-1234"]
 
 
 def test_of_the_oci_runtimes_only_containers_of_labctls_runtimes(

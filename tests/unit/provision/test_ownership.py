@@ -208,6 +208,33 @@ def test_a_package_of_the_owners_is_not_replaced_by_another_version(
     assert "labctl did not make the package crun 1:1.20-1 (it would install 1.21-1), and" in answer["refusal"]
 
 
+def test_a_package_that_labctl_installed_may_become_another_version(
+    ownership: ModuleType, tmp_path: Path
+) -> None:
+    status(tmp_path, package("libc6"))
+    assert claim(ownership, tmp_path, debs=("crun_1.21-1_amd64.deb",))["refusal"] == ""
+    status(tmp_path, package("libc6"), package("crun", "1.22-1"))
+    assert claim(ownership, tmp_path, debs=("crun_1.21-1_amd64.deb",))["refusal"] == ""
+
+
+def test_what_labctls_package_brought_is_not_put_back(ownership: ModuleType, tmp_path: Path) -> None:
+    claim(ownership, tmp_path, debs=("containerd_1.7.24_amd64.deb",))
+    status(tmp_path, containerd_package())
+    put(tmp_path, CONFIG, AS_PACKAGED)
+    assert claim(ownership, tmp_path, paths=(CONFIG,))["refusal"] == ""
+    assert manifest(tmp_path)["originals"] == {}
+
+
+def test_a_file_that_is_listed_and_lost_its_mark_is_the_owners_now(
+    ownership: ModuleType, tmp_path: Path
+) -> None:
+    assert claim(ownership, tmp_path, paths=(CONFIG,))["refusal"] == ""
+    put(tmp_path, CONFIG, MARK)
+    assert claim(ownership, tmp_path, paths=(CONFIG,))["refusal"] == ""
+    put(tmp_path, CONFIG, "version = 2\n# The owner's.\n")
+    assert f"the file {CONFIG}" in claim(ownership, tmp_path, paths=(CONFIG,))["refusal"]
+
+
 def test_packages_that_were_there_are_not_listed(ownership: ModuleType, tmp_path: Path) -> None:
     status(tmp_path, package("libseccomp2"), package("runc", state="deinstall ok config-files"))
     claim(ownership, tmp_path, packages=("libseccomp2",), debs=("runc_1-1_amd64.deb", "crun_1-1_amd64.deb"))
