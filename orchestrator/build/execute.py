@@ -48,7 +48,7 @@ def make(order: Order, builder: Builder, caches: Caches, say: Say) -> Recipe:
         return _debian(order, builder, say)
     if order.component.go is None:
         raise BuildError(f"{order.component.name} is not built: its source is {order.component.source}.")
-    with _sources(order) as folder:
+    with unpacked_sources(order) as folder:
         return _go(order, builder, caches, folder, say)
 
 
@@ -156,7 +156,7 @@ def debian_pin(package: str, version: str, builder: Builder, say: Say) -> tuple[
 
 
 @contextmanager
-def _sources(order: Order) -> Iterator[Path]:
+def unpacked_sources(order: Order) -> Iterator[Path]:
     """The folder here with go.mod: the component's own, or the snapshot's, unpacked for as long as modules are fetched."""
     if order.snapshot is None:
         yield order.component.folder

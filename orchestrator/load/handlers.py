@@ -80,6 +80,7 @@ def _error(host: Host, keys: tuple[str, ...], message: str) -> ConfigError:
         message,
         file=origin.file if origin else host.file,
         line=origin.line if origin else None,
+        column=origin.column if origin else None,
         key=".".join((host.name, VARIABLE, *keys)),
         hint=_EXAMPLE,
     )

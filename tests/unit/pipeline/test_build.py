@@ -25,7 +25,7 @@ from orchestrator.pipeline import build as pipeline
 from orchestrator.pipeline import pin as pipeline_pin
 from orchestrator.pipeline.build import Asked, Built, build, pin, verify
 from orchestrator.pipeline.builders import Choice
-from orchestrator.pipeline.images import LOCK
+from orchestrator.pipeline.images import LOCK, lock_file
 from orchestrator.pipeline.pin import Lock
 
 
@@ -296,3 +296,14 @@ def test_only_what_has_a_lock_is_pinned(asked: Asked, builders: Builders) -> Non
         pin(asked, "mine", "latest", Watch())
     with pytest.raises(UsageError, match="no component runcc"):
         build(replace(asked, names=("runcc",)), Watch())
+
+
+def test_a_projects_lock_of_the_images_goes_before_labctls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert lock_file() == LOCK
+    own = Path("components/images/packages.yaml")
+    own.parent.mkdir(parents=True)
+    own.write_text("")
+    assert lock_file() == own
