@@ -162,8 +162,8 @@ def pin(asked: Asked, name: str, version: str, view: View) -> Lock:
                 "The images are locked at what the mirror has.", f"labctl build --pin {IMAGES}@latest"
             )
         # --components means the maintainer's way: what comes with labctl is locked itself.
-        own = LOCK if len(asked.folders) > len(component_folders()) else PROJECT_LOCK
-        return Lock(pin_images(platform.machine(), lambda text: view.say(name, text), own), own.parent)
+        target = LOCK if len(asked.folders) > len(component_folders()) else PROJECT_LOCK
+        return Lock(pin_images(platform.machine(), lambda text: view.say(name, text), target), target.parent)
     component = component_to_pin(asked.folders, name, asked.source)
 
     def say(text: str) -> None:

@@ -83,8 +83,8 @@ def pin_debian(
     text = (component.folder / FILE).read_text(encoding="utf-8")
     architecture = DEBIAN_NAMES.get(builder.architecture, builder.architecture)
     for package in component.debian:
-        found, sha256 = debian_pin(package.name, version, builder, say)
-        text = text.replace(f"version: {package.version}", f"version: {found}")
+        exact, sha256 = debian_pin(package.name, version, builder, say)
+        text = text.replace(f"version: {package.version}", f"version: {exact}")
         text = (
             re.sub(rf"({architecture}: )[0-9a-f]{{64}}", rf"\g<1>{sha256}", text)
             if len(component.debian) == 1
@@ -92,7 +92,7 @@ def pin_debian(
         )
     target, copied = _own_folder(component, folders)
     write_text(target / FILE, text)
-    return Lock(found, target, copied)
+    return Lock(exact, target, copied)
 
 
 def _own_folder(component: Component, folders: Sequence[Path]) -> tuple[Path, bool]:
