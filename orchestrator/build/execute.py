@@ -44,7 +44,7 @@ def make(order: Order, builder: Builder, caches: Caches, say: Say) -> Recipe:
     """Raises BuildError, and what a builder raises."""
     if order.component.go is None:
         raise BuildError(f"{order.component.name} is not built: its source is {order.component.source}.")
-    with _sources(order) as folder:
+    with unpacked_sources(order) as folder:
         return _go(order, builder, caches, folder, say)
 
 
@@ -99,7 +99,7 @@ def _commands(order: Order, builder: Builder, folder: Path, tree: GoTree) -> lis
 
 
 @contextmanager
-def _sources(order: Order) -> Iterator[Path]:
+def unpacked_sources(order: Order) -> Iterator[Path]:
     """The folder here with go.mod: the component's own, or the snapshot's, unpacked for as long as modules are fetched."""
     if order.snapshot is None:
         yield order.component.folder

@@ -157,11 +157,11 @@ def _notes(checkout: Path, workspace: bool, vendored: bool) -> Iterator[str]:
 
 
 def _go_version(text: str) -> tuple[int, ...] | None:
-    found = re.search(r"^go\s+(\S+)", text, re.MULTILINE)
-    return _numbers(found[1]) if found else None
+    directive = re.search(r"^go\s+(\S+)", text, re.MULTILINE)
+    return _numbers(directive[1]) if directive else None
 
 
 def _numbers(version: str) -> tuple[int, ...]:
     """``1.26.8`` -> (1, 26, 8); of a release candidate the release."""
-    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
-    return tuple(int(part or 0) for part in found.groups()) if found else (0,)
+    match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return tuple(int(part or 0) for part in match.groups()) if match else (0,)

@@ -155,25 +155,25 @@ def _check_handlers(components: Sequence[Component]) -> None:
     for component in components:
         if component.handler is None:
             continue
-        other = owners.setdefault(component.handler.name, component)
-        if other is not component:
+        owner = owners.setdefault(component.handler.name, component)
+        if owner is not component:
             raise load_document(component.folder / FILE).error(
                 ("handler", "name"),
-                f"{component.handler.name} is the handler of {other.folder} too.",
+                f"{component.handler.name} is the handler of {owner.folder} too.",
                 "Give one of them another name.",
             )
 
 
 def declared_handlers(folders: Sequence[Path]) -> dict[str, Handler]:
     """Component to handler, of those that have one; neither locks nor checkouts are looked at. Raises ConfigError."""
-    found: dict[str, Handler] = {}
+    handlers: dict[str, Handler] = {}
     for name, folder in sorted(list_components(folders).items()):
         document = load_document(folder / FILE)
         file = validate(document, _File)
         _check_kind(document, file)
         if file.handler is not None:
-            found[name] = Handler(file.handler.name, file.handler.program, file.handler.kind)
-    return found
+            handlers[name] = Handler(file.handler.name, file.handler.program, file.handler.kind)
+    return handlers
 
 
 def load_component(

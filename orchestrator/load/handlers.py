@@ -30,13 +30,13 @@ class HostHandler:
 
 def handlers_of(host: Host, folders: Sequence[Path]) -> tuple[HostHandler, ...]:
     """The handlers that components in ``folders`` and the host's inventory declare, by name. Raises ConfigError."""
-    found = {
+    handlers = {
         handler.name: HostHandler(handler.name, handler.kind, component)
         for component, handler in declared_handlers(folders).items()
     }
     for name, handler in extra_handlers(host).items():
-        found[name] = HostHandler(name, handler.kind)
-    return tuple(found.values())
+        handlers[name] = HostHandler(name, handler.kind)
+    return tuple(handlers.values())
 
 
 def extra_handlers(host: Host) -> dict[str, Handler]:
@@ -80,6 +80,7 @@ def _error(host: Host, keys: tuple[str, ...], message: str) -> ConfigError:
         message,
         file=origin.file if origin else host.file,
         line=origin.line if origin else None,
+        column=origin.column if origin else None,
         key=".".join((host.name, VARIABLE, *keys)),
         hint=_EXAMPLE,
     )

@@ -48,7 +48,7 @@ def component(folder: Path, checkout: bool = True) -> Component:
 
 
 def fetch(folder: Path, script: str, tree: GoTree = LOCKED, checkout: bool = True) -> tuple[int, list[str]]:
-    said: list[str] = []
+    messages: list[str] = []
     unpacked = folder / "unpacked"
     unpacked.mkdir(exist_ok=True)
     count = modules.fetch(
@@ -57,10 +57,10 @@ def fetch(folder: Path, script: str, tree: GoTree = LOCKED, checkout: bool = Tru
         go(folder, script),
         Caches(folder),
         "x86_64",
-        said.append,
+        messages.append,
         tree,
     )
-    return count, said
+    return count, messages
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_a_vendored_tree_needs_no_network_and_a_workspace_is_its_own(
     monkeypatch.setenv("GOPROXY", "proxy")
     monkeypatch.setenv("GOWORK", "/elsewhere/go.work")
     monkeypatch.setenv("GOFLAGS", "-mod=mod")
-    count, said = fetch(tmp_path, 'echo "$GOFLAGS,$GOPROXY,${GOWORK-unset},$*" >&2; echo a; echo b', tree)
+    count, messages = fetch(tmp_path, 'echo "$GOFLAGS,$GOPROXY,${GOWORK-unset},$*" >&2; echo a; echo b', tree)
     assert count == 2
-    assert said == [f"{flags},{network},{work},list -deps ./cmd/x"], "C files of a tree are no module's"
+    assert messages == [f"{flags},{network},{work},list -deps ./cmd/x"], "C files of a tree are no module's"
 
 
 @pytest.mark.parametrize(
@@ -151,5 +151,5 @@ def test_a_version_that_cannot_be_locked_does_not_advise_the_same_command(tmp_pa
 
 
 def test_c_files_of_a_locked_module_are_fetched_with_it(tmp_path: Path) -> None:
-    _, said = fetch(tmp_path, 'echo "$*" >&2', checkout=False)
-    assert said == ["list -deps ./cmd/x", "mod download example.org/m"]
+    _, messages = fetch(tmp_path, 'echo "$*" >&2', checkout=False)
+    assert messages == ["list -deps ./cmd/x", "mod download example.org/m"]

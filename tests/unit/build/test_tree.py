@@ -123,9 +123,9 @@ def test_what_is_left_unused_is_said(tmp_path: Path) -> None:
     (checkout / "vendor").mkdir()
     (checkout / "vendor/modules.txt").write_text("")
     (tmp_path / "above/go.work").write_text("go 1.26\nuse ./tree\n")
-    found = tree_of(tmp_path, checkout)
-    assert found.mode is ModuleMode.READONLY
-    assert found.notes == (
+    result = tree_of(tmp_path, checkout)
+    assert result.mode is ModuleMode.READONLY
+    assert result.notes == (
         "git ignores vendor/ of the tree, so that the modules of go.mod are used in its place.",
         f"{tmp_path / 'above/go.work'} is not part of the tree, so that go.mod alone decides.",
     )

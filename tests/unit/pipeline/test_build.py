@@ -258,12 +258,12 @@ class Proxy:
     """In place of the module proxy."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.queries: list[tuple[str, str]] = []
         monkeypatch.setattr(toolchain, "ensure", lambda pinned, caches, say: Path("/go1.26.8"))
         monkeypatch.setattr(modules, "pin", self.pin)
 
     def pin(self, component: Component, version: str, *more: object) -> tuple[str, str, str]:
-        self.asked.append((component.name, version))
+        self.queries.append((component.name, version))
         assert component.go is not None
         return "1.2.3", f"require {component.go.module} v1.2.3\n", "sums\n"
 
@@ -281,7 +281,7 @@ def test_a_new_component_gets_its_first_lock_whatever_the_others_lack(asked: Ask
     (asked.folders[0] / "torn").mkdir()
     (asked.folders[0] / "torn/component.yaml").write_text("source: [")
     assert pin(asked, "new", "latest", Watch()) == Lock("1.2.3", asked.folders[0] / "new")
-    assert proxy.asked == [("new", "latest")]
+    assert proxy.queries == [("new", "latest")]
     assert (asked.folders[0] / "new/go.sum").read_text() == "sums\n"
     component, _ = load_component(asked.folders[0] / "new")
     assert component is not None and component.version == "1.2.3"
@@ -305,23 +305,23 @@ def test_what_comes_with_labctl_is_copied_and_never_written(
     asked: Asked, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, explicit: bool
 ) -> None:
     """Unless its folder is named: then the maintainer wants to change what labctl ships."""
-    ours = tmp_path / "shipped/playbooks/components"
-    ours.parent.mkdir(parents=True)
-    asked.folders[0].rename(ours)
+    shipped_folder = tmp_path / "shipped/playbooks/components"
+    shipped_folder.parent.mkdir(parents=True)
+    asked.folders[0].rename(shipped_folder)
     monkeypatch.setattr(pipeline_pin, "shipped", lambda: tmp_path / "shipped")
-    before = {path: path.read_text() for path in ours.rglob("*") if path.is_file()}
+    before = {path: path.read_text() for path in shipped_folder.rglob("*") if path.is_file()}
     named = (Path("shipped/playbooks/components"),) if explicit else ()
-    lock = pin(replace(asked, folders=(*named, Path("components"), ours)), "runc", "1.2.3", Watch())
+    lock = pin(replace(asked, folders=(*named, Path("components"), shipped_folder)), "runc", "1.2.3", Watch())
     own = tmp_path / "components/runc"
     if explicit:
-        assert (ours / "runc/go.mod").read_text() == "require example.org/runc v1.2.3\n"
+        assert (shipped_folder / "runc/go.mod").read_text() == "require example.org/runc v1.2.3\n"
         assert not own.exists() and not lock.copied
         return
-    assert {path: path.read_text() for path in ours.rglob("*") if path.is_file()} == before
-    assert (own / "component.yaml").read_text() == before[ours / "runc/component.yaml"]
+    assert {path: path.read_text() for path in shipped_folder.rglob("*") if path.is_file()} == before
+    assert (own / "component.yaml").read_text() == before[shipped_folder / "runc/component.yaml"]
     assert (own / "go.mod").read_text() == "require example.org/runc v1.2.3\n"
     assert lock == Lock("1.2.3", Path("components/runc"), copied=True)
-    again = pin(replace(asked, folders=(Path("components"), ours)), "runc", "1.2.3", Watch())
+    again = pin(replace(asked, folders=(Path("components"), shipped_folder)), "runc", "1.2.3", Watch())
     assert not again.copied, "the second time it is the project's own"
 
 
