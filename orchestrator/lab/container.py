@@ -126,9 +126,9 @@ class ContainerProvider:
     def problem(self) -> LabError | None:
         if not self.root_user:
             return LabError("Lab hosts as containers need root.", "Run labctl with sudo.")
-        if lacking := [name for name, bit in CAPABILITIES.items() if not self.capabilities() >> bit & 1]:
+        if absent := [name for name, bit in CAPABILITIES.items() if not self.capabilities() >> bit & 1]:
             return LabError(
-                f"Lab hosts as containers need {' and '.join(lacking)}, which root does not have here.",
+                f"Lab hosts as containers need {' and '.join(absent)}, which root does not have here.",
                 "If this is a container, start it with all capabilities (systemd-nspawn --capability=all "
                 "--private-network), or write `provider: vm`.",
             )

@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from tests.pseudo_terminal import REPOSITORY, Typed, hostile, on_terminal, raw_sequences, shown, through_pipes
+from tests.pseudo_terminal import (
+    REPOSITORY,
+    CommandResult,
+    escaped_form,
+    hostile,
+    on_terminal,
+    raw_sequences,
+    through_pipes,
+)
 
 ID = "20261125-124206-demo-ce49"
 STRUCTURE = {
@@ -30,12 +38,12 @@ STRUCTURE = {
 """What has one of a few values, or names what belongs together: a run with others of these is refused, or another run."""
 
 
-def planted(value: Any, name: str = "") -> Any:
+def plant(value: Any, name: str = "") -> Any:
     """Every text of a host's in a JSON value, with what is hostile behind it."""
     if isinstance(value, dict):
-        return {key: planted(item, key) for key, item in value.items()}
+        return {key: plant(item, key) for key, item in value.items()}
     if isinstance(value, list):
-        return [planted(item, name) for item in value]
+        return [plant(item, name) for item in value]
     return value + hostile(f"of-{name}") if isinstance(value, str) and name not in STRUCTURE else value
 
 
@@ -44,7 +52,7 @@ def plant_journal(path: Path) -> None:
     for number, line in enumerate(path.read_text().splitlines()):
         record = json.loads(line)
         if record["type"] == "fingerprint":
-            record["facts"] = planted(record["facts"])
+            record["facts"] = plant(record["facts"])
         if record["type"] == "trial" and record["combination"].endswith("crun") and number > 60:
             record |= {"status": "failed", "reason": "runtime: " + hostile("reason"), "samples": []}
             record["leaks"] = [{"kind": "mount", "what": hostile("leak")}]
@@ -65,7 +73,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     spec = json.loads((run / "run.json").read_text())
     spec["suite"] += hostile("suite")
     spec["inventory"] += hostile("inventory")
-    spec["hosts"][0]["provenance"] = planted(spec["hosts"][0]["provenance"])
+    spec["hosts"][0]["provenance"] = plant(spec["hosts"][0]["provenance"])
     (run / "run.json").write_text(json.dumps(spec))
     state = {
         "schema": spec["schema"],
@@ -106,11 +114,11 @@ def write_events(path: Path, time: str) -> None:
     path.write_text("".join(json.dumps({**event, "time": time}) + "\n" for event in events))
 
 
-def check(typed: Typed, *tags: str) -> None:
-    assert raw_sequences(typed.output) == []
-    assert b"Traceback" not in typed.output
+def check(result: CommandResult, *tags: str) -> None:
+    assert raw_sequences(result.output) == []
+    assert b"Traceback" not in result.output
     for tag in tags:
-        assert typed.has(shown(tag)), (tag, typed.output[-3000:])
+        assert result.has(escaped_form(tag)), (tag, result.output[-3000:])
 
 
 @pytest.mark.parametrize(
@@ -144,9 +152,9 @@ def test_the_page_shows_them_as_text_too(folder: Path) -> None:
     check(through_pipes(["report"], folder), "note", "reason", "suite")
     page = (folder / "runs" / ID / "report.html").read_bytes()
     assert raw_sequences(page) == []
-    assert shown("note").encode() in page
-    assert shown("suite").encode() in page
-    assert shown("of-model").encode() in page
+    assert escaped_form("note").encode() in page
+    assert escaped_form("suite").encode() in page
+    assert escaped_form("of-model").encode() in page
 
 
 def test_data_keeps_what_the_journal_has(folder: Path) -> None:
