@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -167,3 +168,21 @@ def test_data_keeps_what_the_journal_has(folder: Path) -> None:
     as_csv = through_pipes(["query", "--csv", question], folder)
     assert as_csv.output.decode() == f"reason\nruntime: {hostile('reason')}\n"
     assert journal.read_bytes() == before
+
+
+def test_an_imported_run_is_no_other(folder: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "run.tar", "w") as archive:
+        archive.add(folder / "runs" / ID, arcname=ID)
+    check(on_terminal(["import", "run", "run.tar"], tmp_path))
+    check(on_terminal(["report"], tmp_path), "note", "reason", "suite")
+
+
+def test_another_tools_results_are_no_other(tmp_path: Path) -> None:
+    values = [{"Total": 0.5 + 0.01 * number} for number in range(8)]
+    benchmark = {"Name": hostile("benchmark"), "Aggregated": {}, "Reports": values}
+    entry = {"CRI": hostile("cri"), "OCI": hostile("oci").replace("/", ""), "Results": [benchmark]}
+    (tmp_path / "results.json").write_text(json.dumps([entry]))
+    check(on_terminal(["import", "touchstone", "results.json"], tmp_path))
+    (tmp_path / "runs").mkdir(exist_ok=True)
+    check(on_terminal(["report"], tmp_path))
+    check(on_terminal(["runs"], tmp_path))
