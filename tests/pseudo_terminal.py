@@ -30,7 +30,7 @@ def hostile(tag: str) -> str:
     return f"{tag}\x1b[8;31m\x1b]0;{tag}\x07\x1b[77A\x1b[2J\x9b5n\u202e\u2066[/red][link=http://{tag}]"
 
 
-def shown(tag: str) -> str:
+def escaped_form(tag: str) -> str:
     """How the beginning of `hostile` must look."""
     return rf"{tag}\u001b[8;31m\u001b]0;{tag}\u0007"
 
@@ -47,7 +47,7 @@ def _drives(character: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Typed:
+class CommandResult:
     """A command that has ended: its exit code, and all the bytes that its terminal, or its two pipes, got."""
 
     code: int
@@ -64,7 +64,7 @@ class Typed:
 
 def on_terminal(
     words: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None, seconds: float = 300
-) -> Typed:
+) -> CommandResult:
     """Type ``labctl WORDS`` in ``folder``, at a terminal for input, output and errors."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
@@ -87,16 +87,16 @@ def on_terminal(
         output = _read_all(ours)
         code = process.wait()
         late.cancel()
-    return Typed(code, output)
+    return CommandResult(code, output)
 
 
-def through_pipes(words: Sequence[str], folder: Path, seconds: float = 300) -> Typed:
+def through_pipes(words: Sequence[str], folder: Path, seconds: float = 300) -> CommandResult:
     """The same without a terminal: standard output, then standard error."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
         [*LABCTL, *words], capture_output=True, cwd=folder, env=environment, timeout=seconds, check=False
     )
-    return Typed(done.returncode, done.stdout + done.stderr)
+    return CommandResult(done.returncode, done.stdout + done.stderr)
 
 
 def _read_all(descriptor: int) -> bytes:

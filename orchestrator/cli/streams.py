@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from orchestrator.model.text import UNSAFE, escaped, printable
+from orchestrator.model.text import UNSAFE, escape, printable
 
 OWN = r"\x1b\[[0-9;]*m|\x1b\[[0-9]*[AK]|\x1b\[\?25[hl]|\r"
 """What click and rich write for labctl: colours; cursor up, erase in line; cursor hidden or shown; carriage return."""
@@ -24,7 +24,7 @@ _SEQUENCE = re.compile(f"({OWN})|[{UNSAFE}]")
 
 def without_control(text: str) -> str:
     """``text`` with every control sequence escaped that is not labctl's own."""
-    return _SEQUENCE.sub(lambda match: match[1] or escaped(match[0]), text)
+    return _SEQUENCE.sub(lambda match: match[1] or escape(match[0]), text)
 
 
 class GuardedStream(io.TextIOWrapper):
@@ -48,7 +48,7 @@ class GuardedStream(io.TextIOWrapper):
         return len(text)
 
 
-def guarded(stream: TextIO) -> TextIO:
+def guard(stream: TextIO) -> TextIO:
     """``stream`` guarded, on the same bytes; itself where there are none below it (a closed one's, a test's)."""
     if isinstance(stream, GuardedStream) or not isinstance(stream, io.TextIOWrapper):
         return stream
@@ -57,7 +57,7 @@ def guarded(stream: TextIO) -> TextIO:
 
 def guard_streams() -> None:
     """Guard the process's own streams."""
-    sys.stdout, sys.stderr = guarded(sys.stdout), guarded(sys.stderr)
+    sys.stdout, sys.stderr = guard(sys.stdout), guard(sys.stderr)
 
 
 @contextmanager

@@ -120,11 +120,9 @@ class ContainerProvider:
         if lacking or not self.root_user:
             what = "Lab hosts as containers" + (" and container images" if besides else "")
             return cannot_begin(what, lacking, not self.root_user)
-        if lacking_rights := [
-            name for name, bit in CAPABILITIES.items() if not self.capabilities() >> bit & 1
-        ]:
+        if absent := [name for name, bit in CAPABILITIES.items() if not self.capabilities() >> bit & 1]:
             return LabError(
-                f"Lab hosts as containers need {' and '.join(lacking_rights)}, which root does not have here.",
+                f"Lab hosts as containers need {' and '.join(absent)}, which root does not have here.",
                 "If this is a container, start it with all capabilities (systemd-nspawn --capability=all "
                 "--private-network), or write `provider: vm`.",
             )

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.model.text import escaped, printable
+from orchestrator.model.text import escape, printable
 
 
 class LabctlError(Exception):
@@ -53,7 +53,7 @@ LONGEST = 1000
 def one_line(text: str) -> str:
     """What a file says, quoted, neither breaks the line nor speaks to the terminal nor fills it: control characters are escaped."""
     short = text if len(text) <= LONGEST else f"{text[: LONGEST * 2 // 3]} ... {text[-LONGEST // 3 :]}"
-    return "".join(character if character.isprintable() else escaped(character) for character in short)
+    return "".join(character if character.isprintable() else escape(character) for character in short)
 
 
 class UsageError(LabctlError):

@@ -36,7 +36,7 @@ _LINE_END = re.compile(r"\s*[\r\n]\s*")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
-def escaped(character: str) -> str:
+def escape(character: str) -> str:
     """A character as JSON writes it: ``\\u001b``; beyond U+FFFF two such."""
     units = character.encode("utf-16-be", "surrogatepass").hex()
     return _SHORT.get(character) or "".join(rf"\u{units[at : at + 4]}" for at in range(0, len(units), 4))
@@ -46,7 +46,7 @@ def printable(text: str) -> str:
     """``text`` with what is unsafe escaped. Newlines and tabs stay; a carriage return before a newline goes."""
     if text.isprintable():  # most are, and nothing unsafe is
         return text
-    return _UNSAFE.sub(lambda match: escaped(match[0]), text.replace("\r\n", "\n"))
+    return _UNSAFE.sub(lambda match: escape(match[0]), text.replace("\r\n", "\n"))
 
 
 def printable_line(text: str) -> str:

@@ -43,7 +43,7 @@ def read_series(folder: Path) -> tuple[Series, ...]:
     try:
         with duckdb.connect(config={"memory_limit": MEMORY}) as database:
             database.execute(GROUPS, [str(path)])
-            names = _shown(database.execute(NAMES).fetchall())
+            names = _safe_rows(database.execute(NAMES).fetchall())
             columns = database.execute(ROWS, [str(path)]).fetchnumpy()
     except duckdb.Error as error:
         raise ResultError(f"{path}: {str(error).splitlines()[0]}", AGAIN) from error
@@ -85,7 +85,7 @@ def _counted(reasons: list[str] | None) -> dict[str, int]:
     return counts
 
 
-def _shown(rows: list[tuple]) -> list[tuple]:  # type: ignore[type-arg]
+def _safe_rows(rows: list[tuple]) -> list[tuple]:  # type: ignore[type-arg]
     """The journals' words in the files are as hosts wrote them; what is read for people is safe to show."""
     return [tuple(printable(value) if isinstance(value, str) else value for value in row) for row in rows]
 
@@ -93,6 +93,6 @@ def _shown(rows: list[tuple]) -> list[tuple]:  # type: ignore[type-arg]
 def _rows(path: Path, query: str) -> list[tuple]:  # type: ignore[type-arg]
     try:
         with duckdb.connect(config={"threads": 1}) as database:
-            return _shown(database.execute(query, [str(path)]).fetchall())
+            return _safe_rows(database.execute(query, [str(path)]).fetchall())
     except duckdb.Error as error:
         raise ResultError(f"{path}: {str(error).splitlines()[0]}", AGAIN) from error

@@ -20,7 +20,15 @@ import yaml
 from orchestrator.load.inventory import endpoint_of, load_inventory
 from orchestrator.ssh import Connection, connect
 from tests.lab.conftest import LabOfTests
-from tests.pseudo_terminal import REPOSITORY, Typed, hostile, on_terminal, raw_sequences, shown, through_pipes
+from tests.pseudo_terminal import (
+    REPOSITORY,
+    CommandResult,
+    escaped_form,
+    hostile,
+    on_terminal,
+    raw_sequences,
+    through_pipes,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -55,7 +63,7 @@ class Desk:
     inventory: Path
     host: str
 
-    def type(self, *words: str | Path, seconds: float = 300) -> Typed:
+    def type(self, *words: str | Path, seconds: float = 300) -> CommandResult:
         return on_terminal([str(word) for word in words], self.folder, seconds=seconds)
 
 
@@ -71,7 +79,7 @@ def set_hostname(connection: Connection, name: str) -> None:
 
 
 @contextmanager
-def planted(connection: Connection) -> Iterator[None]:
+def hostile_texts(connection: Connection) -> Iterator[None]:
     """What every connection to the host shows, what it says of itself, and a runtime that fails with escape sequences."""
     hostname, crun = connection.run("hostname; readlink -f $(command -v crun)").stdout.split()
     keep = f"set -e; rm -rf {ASIDE}; mkdir -p {ASIDE}; cp -a /usr/lib/os-release /root/.bashrc {crun} {ASIDE}"
@@ -117,31 +125,31 @@ def desk(provisioned_lab: LabOfTests, tmp_path_factory: pytest.TempPathFactory) 
     (folder / "suite.yaml").write_text(yaml.safe_dump(SUITE))
     (folder / "playbook.yaml").write_text(PLAYBOOK)
     loaded = load_inventory(provisioned_lab.inventory)
-    with connect(endpoint_of(loaded.hosts[0], loaded)) as connection, planted(connection):
+    with connect(endpoint_of(loaded.hosts[0], loaded)) as connection, hostile_texts(connection):
         yield Desk(folder, provisioned_lab.inventory, loaded.hosts[0].name)
 
 
 @pytest.fixture
 def check() -> Callable[..., None]:
-    def check(typed: Typed, *tags: str) -> None:
-        assert raw_sequences(typed.output) == []
-        assert b"Traceback" not in typed.output
-        missing = [tag for tag in tags if not typed.has(shown(tag))]
-        assert not missing, (missing, typed.output[-4000:].decode("utf-8", "replace"))
+    def check(result: CommandResult, *tags: str) -> None:
+        assert raw_sequences(result.output) == []
+        assert b"Traceback" not in result.output
+        missing = [tag for tag in tags if not result.has(escaped_form(tag))]
+        assert not missing, (missing, result.output[-4000:].decode("utf-8", "replace"))
 
     return check
 
 
 def test_verbs_that_look_at_the_host(desk: Desk, check: Callable[..., None]) -> None:
     artifacts = REPOSITORY / ".labctl/artifacts.yaml"
-    one = (str(desk.inventory), "--limit", desk.host)
-    check(desk.type("ping", *one), "system")
-    check(desk.type("facts", *one))
-    check(desk.type("facts", *one, "--json"))
-    check(desk.type("doctor", *one, "--artifacts", artifacts))
+    selection = (str(desk.inventory), "--limit", desk.host)
+    check(desk.type("ping", *selection), "system")
+    check(desk.type("facts", *selection))
+    check(desk.type("facts", *selection, "--json"))
+    check(desk.type("doctor", *selection, "--artifacts", artifacts))
     check(desk.type("inventory", desk.inventory))
     check(desk.type("inventory", desk.inventory, "--json"))
-    facts = json.loads(through_pipes(["facts", *one, "--json"], desk.folder).output)
+    facts = json.loads(through_pipes(["facts", *selection, "--json"], desk.folder).output)
     assert HOSTNAME in json.dumps(facts, ensure_ascii=False).replace("\\u001b", "\x1b").replace(
         "\\u0007", "\x07"
     )
@@ -153,13 +161,13 @@ def test_provisioning_shows_and_logs_text_and_handles_it_exactly(
     words = (str(desk.inventory), "--limit", desk.host, "-p", str(desk.folder / "playbook.yaml"))
     check(desk.type("plan", *words), "text")
     check(desk.type("provision", *words, "--check", "--diff", "-v"))
-    typed = desk.type("provision", *words, "--diff", "-v")
-    check(typed, "text", "error")
+    result = desk.type("provision", *words, "--diff", "-v")
+    check(result, "text", "error")
     for part in ("debug ", "failed ", "/srv/hostile/"):
-        assert typed.has(part + shown("text")), part
+        assert result.has(part + escaped_form("text")), part
     for log in (desk.folder / ".labctl").rglob("*.log"):
         assert raw_sequences(log.read_bytes()) == []
-        assert shown("text") in log.read_text()
+        assert escaped_form("text") in log.read_text()
     loaded = load_inventory(desk.inventory)
     with connect(endpoint_of(loaded.hosts[0], loaded)) as connection:
         assert connection.run("cat /srv/hostile/copy").stdout == hostile("text")
@@ -189,8 +197,8 @@ def test_a_run_and_all_that_is_said_of_it(desk: Desk, check: Callable[..., None]
     folder = next(path.parent for path in (desk.folder / "runs").glob("*/run.json"))
     for name in ("report.html", "conductor.log", "events.jsonl", "run.json", "estimates.json"):
         assert raw_sequences((folder / name).read_bytes()) == [], name
-    assert shown("runtime") in (folder / "report.html").read_text()
-    assert shown("version") in (folder / "report.html").read_text()
+    assert escaped_form("runtime") in (folder / "report.html").read_text()
+    assert escaped_form("version") in (folder / "report.html").read_text()
     journal = next(folder.glob("hosts/*/journal.jsonl")).read_text()
     assert any(hostile("runtime") in str(json.loads(line).get("reason")) for line in journal.splitlines())
 

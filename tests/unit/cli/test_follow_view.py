@@ -189,8 +189,13 @@ def test_of_a_fixed_count_there_is_nothing_to_say() -> None:
 
 def test_what_is_not_supported_is_said_once_and_a_failure_each_time() -> None:
     def trial(block: int, status: str) -> dict[str, Any]:
-        words = {"benchmark": NAME, "combination": "containerd/crun", "reason": "It is too old.", "leaks": []}
-        return _event("trial", block=block, status=status, **words)
+        words: dict[str, Any] = {
+            "benchmark": NAME,
+            "combination": "containerd/crun",
+            "reason": "It is too old.",
+            "leaks": [],
+        }
+        return {**_event("trial", block=block, status=status), **words}
 
     said = [notice(trial(block, "unsupported")) for block in range(3)]
     assert said == [f"debian13-0: containerd/crun {NAME} block 1 unsupported: It is too old.", None, None]

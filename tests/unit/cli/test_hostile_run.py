@@ -5,13 +5,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.pseudo_terminal import REPOSITORY, Typed, hostile, on_terminal, raw_sequences, shown, through_pipes
+from tests.pseudo_terminal import (
+    REPOSITORY,
+    CommandResult,
+    escaped_form,
+    hostile,
+    on_terminal,
+    raw_sequences,
+    through_pipes,
+)
 
 ID = "20261125-124206-demo-ce49"
 STRUCTURE = {
@@ -30,12 +39,12 @@ STRUCTURE = {
 """What has one of a few values, or names what belongs together: a run with others of these is refused, or another run."""
 
 
-def planted(value: Any, name: str = "") -> Any:
+def plant(value: Any, name: str = "") -> Any:
     """Every text of a host's in a JSON value, with what is hostile behind it."""
     if isinstance(value, dict):
-        return {key: planted(item, key) for key, item in value.items()}
+        return {key: plant(item, key) for key, item in value.items()}
     if isinstance(value, list):
-        return [planted(item, name) for item in value]
+        return [plant(item, name) for item in value]
     return value + hostile(f"of-{name}") if isinstance(value, str) and name not in STRUCTURE else value
 
 
@@ -44,7 +53,7 @@ def plant_journal(path: Path) -> None:
     for number, line in enumerate(path.read_text().splitlines()):
         record = json.loads(line)
         if record["type"] == "fingerprint":
-            record["facts"] = planted(record["facts"])
+            record["facts"] = plant(record["facts"])
         if record["type"] == "trial" and record["combination"].endswith("crun") and number > 60:
             record |= {"status": "failed", "reason": "runtime: " + hostile("reason"), "samples": []}
             record["leaks"] = [{"kind": "mount", "what": hostile("leak")}]
@@ -65,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     spec = json.loads((run / "run.json").read_text())
     spec["suite"] += hostile("suite")
     spec["inventory"] += hostile("inventory")
-    spec["hosts"][0]["provenance"] = planted(spec["hosts"][0]["provenance"])
+    spec["hosts"][0]["provenance"] = plant(spec["hosts"][0]["provenance"])
     (run / "run.json").write_text(json.dumps(spec))
     state = {
         "schema": spec["schema"],
@@ -106,11 +115,11 @@ def write_events(path: Path, time: str) -> None:
     path.write_text("".join(json.dumps({**event, "time": time}) + "\n" for event in events))
 
 
-def check(typed: Typed, *tags: str) -> None:
-    assert raw_sequences(typed.output) == []
-    assert b"Traceback" not in typed.output
+def check(result: CommandResult, *tags: str) -> None:
+    assert raw_sequences(result.output) == []
+    assert b"Traceback" not in result.output
     for tag in tags:
-        assert typed.has(shown(tag)), (tag, typed.output[-3000:])
+        assert result.has(escaped_form(tag)), (tag, result.output[-3000:])
 
 
 @pytest.mark.parametrize(
@@ -144,9 +153,9 @@ def test_the_page_shows_them_as_text_too(folder: Path) -> None:
     check(through_pipes(["report"], folder), "note", "reason", "suite")
     page = (folder / "runs" / ID / "report.html").read_bytes()
     assert raw_sequences(page) == []
-    assert shown("note").encode() in page
-    assert shown("suite").encode() in page
-    assert shown("of-model").encode() in page
+    assert escaped_form("note").encode() in page
+    assert escaped_form("suite").encode() in page
+    assert escaped_form("of-model").encode() in page
 
 
 def test_data_keeps_what_the_journal_has(folder: Path) -> None:
@@ -159,3 +168,21 @@ def test_data_keeps_what_the_journal_has(folder: Path) -> None:
     as_csv = through_pipes(["query", "--csv", question], folder)
     assert as_csv.output.decode() == f"reason\nruntime: {hostile('reason')}\n"
     assert journal.read_bytes() == before
+
+
+def test_an_imported_run_is_no_other(folder: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "run.tar", "w") as archive:
+        archive.add(folder / "runs" / ID, arcname=ID)
+    check(on_terminal(["import", "run", "run.tar"], tmp_path))
+    check(on_terminal(["report"], tmp_path), "note", "reason", "suite")
+
+
+def test_another_tools_results_are_no_other(tmp_path: Path) -> None:
+    values = [{"Total": 0.5 + 0.01 * number} for number in range(8)]
+    benchmark = {"Name": hostile("benchmark"), "Aggregated": {}, "Reports": values}
+    entry = {"CRI": hostile("cri"), "OCI": hostile("oci").replace("/", ""), "Results": [benchmark]}
+    (tmp_path / "results.json").write_text(json.dumps([entry]))
+    check(on_terminal(["import", "touchstone", "results.json"], tmp_path))
+    (tmp_path / "runs").mkdir(exist_ok=True)
+    check(on_terminal(["report"], tmp_path))
+    check(on_terminal(["runs"], tmp_path))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import orchestrator
-from orchestrator.cli.streams import GuardedStream, exact_output, guarded, without_control
+from orchestrator.cli.streams import GuardedStream, exact_output, guard, without_control
 
 HOSTILE = "\x1b]0;title\x07 \x1b[2J \x1b[10;10H \x1bc \x1b[?1049h \x9b31m \u202e \x1b(0 \x1bP+q\x1b\\ \x1b[5n"
 """Title, erase, move, reset, another screen, C1, an override, another character set, a device's string, a report."""
@@ -36,17 +36,17 @@ def test_nothing_but_labctls_own_sequences_passes() -> None:
 
 def test_a_sequence_in_two_writes_is_no_sequence() -> None:
     below, text = stream()
-    guard = guarded(text)
+    guarded = guard(text)
     for part in ("\x1b", "[2J", "\x1b[", "31m"):
-        guard.write(part)
-    guard.flush()
+        guarded.write(part)
+    guarded.flush()
     assert below.getvalue() == rb"\u001b[2J\u001b[31m"
 
 
 def test_data_is_exact_in_a_pipe_and_guarded_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     for terminal, written in ((False, "\x1b[31m\x1b[2J\n"), (True, "\\u001b[31m\\u001b[2J\n")):
         below, text = stream(terminal)
-        monkeypatch.setattr(sys, "stdout", guarded(text))
+        monkeypatch.setattr(sys, "stdout", guard(text))
         with exact_output() as data:
             data.write("\x1b[31m\x1b[2J\n")
         sys.stdout.write("\x1b[31m\x1b[2J\n")
@@ -56,12 +56,12 @@ def test_data_is_exact_in_a_pipe_and_guarded_on_a_terminal(monkeypatch: pytest.M
 
 def test_what_no_encoding_has_is_written_all_the_same() -> None:
     below = io.BytesIO()
-    guard = guarded(io.TextIOWrapper(below, encoding="latin-1"))
-    guard.write("5 µs – \udce9\n")
-    guard.flush()
+    guarded = guard(io.TextIOWrapper(below, encoding="latin-1"))
+    guarded.write("5 µs – \udce9\n")
+    guarded.flush()
     assert below.getvalue() == b"5 \xb5s \\u2013 \\udce9\n"
     ascii_below = io.BytesIO()
-    ascii_guard = guarded(io.TextIOWrapper(ascii_below, encoding="ascii"))
+    ascii_guard = guard(io.TextIOWrapper(ascii_below, encoding="ascii"))
     assert ascii_guard.encoding == "utf-8", "click goes around a stream in ASCII, to the bytes below"
     assert isinstance(ascii_guard, GuardedStream)
 
@@ -102,14 +102,14 @@ def read_all(descriptor: int) -> bytes:
 
 def test_every_console_of_rich_is_made_where_markup_is_off() -> None:
     """`[red]` and `[link=...]` in a host's text are text. Nobody makes a console, or reads markup, anywhere else."""
-    found = set()
+    modules = set()
     for path in Path(orchestrator.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Console":
                 off = {word.arg for word in node.keywords if getattr(word.value, "value", True) is False}
                 assert {"markup", "highlight", "emoji"} <= off, f"{path}:{node.lineno}"
-                found.add(path.name)
+                modules.add(path.name)
             assert not (isinstance(node, ast.Attribute) and node.attr == "from_markup"), (
                 f"{path}:{node.lineno}"
             )
-    assert found == {"console.py", "terminal.py"}
+    assert modules == {"console.py", "terminal.py"}

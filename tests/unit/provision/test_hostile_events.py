@@ -15,7 +15,7 @@ from orchestrator.provision.events import Event, HostReport, Kind
 from orchestrator.provision.foresight import Foresight
 from orchestrator.provision.logs import HostLogs
 from remote_agent.contract.steps import Status
-from tests.pseudo_terminal import hostile, raw_sequences, shown
+from tests.pseudo_terminal import escaped_form, hostile, raw_sequences
 
 TAGS = ("task", "label", "message", "detail", "diff")
 EVENT = Event(
@@ -36,7 +36,7 @@ REPORT = HostReport("h1", error=hostile("error"), hint=hostile("hint"), exit_cod
 
 def assert_shown(text: str, *tags: str) -> None:
     assert raw_sequences(text.encode()) == []
-    assert [tag for tag in tags if shown(tag) not in text] == []
+    assert [tag for tag in tags if escaped_form(tag) not in text] == []
 
 
 def test_the_log_of_a_host_has_text_alone(tmp_path: Path) -> None:
@@ -54,10 +54,10 @@ def test_the_terminal_has_text_alone(tmp_path: Path, capsys: pytest.CaptureFixtu
             Event(Kind.RESULT, "h1", task="t", module="m", status=Status.FAILED, msg=hostile("failed"))
         )
     Terminal.recap(Recap((REPORT,), 1.0), {"h1": tmp_path})
-    said = capsys.readouterr()
-    assert_shown(said.out, "task", "label", "detail", "diff", "failed")
-    assert_shown(said.err, "error", "hint")
-    assert "\nh2  ok" not in said.out, "a label makes no line of its own"
+    captured = capsys.readouterr()
+    assert_shown(captured.out, "task", "label", "detail", "diff", "failed")
+    assert_shown(captured.err, "error", "hint")
+    assert "\nh2  ok" not in captured.out, "a label makes no line of its own"
 
 
 def test_a_plan_has_text_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,11 +70,11 @@ def test_a_plan_has_text_alone(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json_is_exact_and_harmless(capsys: pytest.CaptureFixture[str]) -> None:
     with JsonLines() as lines:
         lines.emit(EVENT)
-    said = capsys.readouterr().out
-    assert raw_sequences(said.encode()) == []
-    assert said.isascii()
-    assert json.loads(said)["msg"] == EVENT.msg
-    assert json.loads(said)["diff"] == EVENT.diff
+    captured = capsys.readouterr().out
+    assert raw_sequences(captured.encode()) == []
+    assert captured.isascii()
+    assert json.loads(captured)["msg"] == EVENT.msg
+    assert json.loads(captured)["diff"] == EVENT.diff
 
 
 def test_an_event_without_anything_unsafe_is_left_as_it_is() -> None:
