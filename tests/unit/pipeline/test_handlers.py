@@ -38,7 +38,7 @@ def test_doctor_judges_the_handlers_of_components_and_of_each_host(
     (tmp_path / "inventory.yaml").write_text(INVENTORY)
     (tmp_path / "components/own").mkdir(parents=True)
     (tmp_path / "components/own/component.yaml").write_text(
-        "source: module\nhandler: {name: runc-1.5, program: bin/x}\n"
+        "source: module\ngo: {module: m, build: {bin/x: m}}\nhandler: {name: runc-1.5, program: bin/x}\n"
     )
 
     def on_each(
@@ -48,6 +48,7 @@ def test_doctor_judges_the_handlers_of_components_and_of_each_host(
 
     monkeypatch.setattr(Selection, "on_each", on_each)
     monkeypatch.setattr(pipeline, "gather_facts", lambda connection: {})
+    monkeypatch.setattr(pipeline, "refusals", lambda connection: {})
     results = pipeline.doctor(
         select(tmp_path / "inventory.yaml"), tmp_path / "none.yaml", [tmp_path / "components"]
     )

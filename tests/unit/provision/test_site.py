@@ -265,7 +265,7 @@ def test_a_containerd_of_ones_own_tree_has_the_configuration_that_it_reads(
     tmp_path: Path, version: str, number: int
 ) -> None:
     built = artifacts(tmp_path)
-    built["components"]["containerd"]["version"] = version
+    built["targets"][TARGET]["components"]["containerd"]["version"] = version
     assert containerd_config(steps(tmp_path, built))["version"] == number
 
 
