@@ -36,25 +36,25 @@ def suite_folders() -> tuple[Path, ...]:
     return Path("suites"), shipped() / "suites"
 
 
-def find_playbook(named: Path) -> Path:
-    """Return ``named``, or the shipped playbook of that name where the project has no such file."""
-    return _first_existing(named, [shipped() / named] if named.parts[:1] == ("playbooks",) else [])
+def find_playbook(path: Path) -> Path:
+    """Return ``path``, or the shipped playbook of that name where the project has no such file."""
+    return _first_existing(path, [shipped() / path] if path.parts[:1] == ("playbooks",) else [])
 
 
-def find_inventory(named: Path) -> Path:
-    """Return the inventory that ``named`` means: a path, or the name of one in ``inventories``.
+def find_inventory(name: Path) -> Path:
+    """Return the inventory that ``name`` means: a path, or the name of a file in ``inventories``.
 
-    The project's own goes before the one that comes with labctl. Where neither exists, ``named`` itself is returned.
+    The project's own goes before the one that comes with labctl. Where neither exists, ``name`` itself is returned.
 
     >>> find_inventory(Path("lab")).name
     'lab.yaml'
     """
-    if len(named.parts) == 1:
-        suffixes = ("",) if named.suffix in (".yaml", ".yml") else (".yaml", ".yml")
-        below = [Path("inventories") / f"{named}{suffix}" for suffix in suffixes]
+    if len(name.parts) == 1:
+        suffixes = ("",) if name.suffix in (".yaml", ".yml") else (".yaml", ".yml")
+        paths = [Path("inventories") / f"{name}{suffix}" for suffix in suffixes]
     else:
-        below = [named] if named.parts[:1] == ("inventories",) else []
-    return _first_existing(named, [*below, *(shipped() / path for path in below)])
+        paths = [name] if name.parts[:1] == ("inventories",) else []
+    return _first_existing(name, [*paths, *(shipped() / path for path in paths)])
 
 
 def short_path(path: Path) -> Path:
@@ -67,5 +67,5 @@ def short_path(path: Path) -> Path:
     return path
 
 
-def _first_existing(named: Path, others: list[Path]) -> Path:
-    return next((path for path in (named, *others) if path.exists()), named)
+def _first_existing(path: Path, alternatives: list[Path]) -> Path:
+    return next((candidate for candidate in (path, *alternatives) if candidate.exists()), path)

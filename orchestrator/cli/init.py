@@ -12,7 +12,7 @@ import click
 from orchestrator.cli.examples import examples
 
 if TYPE_CHECKING:
-    from orchestrator.pipeline.project import Written
+    from orchestrator.pipeline.project import ProjectFile
 
 
 @click.command(
@@ -38,7 +38,7 @@ def init(folder: Path, playbooks: bool) -> int:
     return 0
 
 
-def _line(folder: Path, part: Written) -> str:
+def _line(folder: Path, part: ProjectFile) -> str:
     if not part.new:
         return f"{folder / part.path}: is there already, and stays as it is"
     return f"{folder / part.path}: written{f', {part.note}' if part.note else ''}"

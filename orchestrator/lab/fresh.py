@@ -13,7 +13,7 @@ from textwrap import indent
 from zlib import crc32
 
 from orchestrator.lab.state import LABS
-from orchestrator.lab.system import System, json_of
+from orchestrator.lab.system import System, find_tool, json_of
 from orchestrator.lab.vm import port_is_free
 from orchestrator.model.artifact import LAB_RELEASE
 from orchestrator.model.errors import LabError, UsageError
@@ -166,8 +166,9 @@ def _free(folder: Path, hosts: int, provider: str, system: System, skipped: int 
     """
     if provider == "vm":
         return free_ports(hosts, ports_described(folder), FIRST_PORT + 10 * skipped)
-    used = [*networks_here(system), *networks_described(folder)]
-    return free_number(used, links_here(system), 2 + skipped)
+    # A machine that has no ip(8) yet has no lab, and `labctl lab up` looks for collisions again.
+    here, links = (networks_here(system), links_here(system)) if find_tool("ip") else ([], [])
+    return free_number([*here, *networks_described(folder)], links, 2 + skipped)
 
 
 def _write(path: Path, text: str) -> None:

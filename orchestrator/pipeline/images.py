@@ -45,20 +45,20 @@ def pin_images(
     """Lock what the mirror has now. Return the version of what is held, and the lock's file. Raises BuildError, ConfigError.
 
     The lock that comes with labctl stays as it is: the new one is written to the project's components, and goes before it.
-    Only a folder that is named in ``folders`` before the usual ones keeps its own.
+    Only a folder that is named in ``folders`` before the default ones keeps its own.
     """
-    usual = component_folders()
-    named = (folders or usual)[: -len(usual)]
-    path = image_lock(folders or usual)
+    default = component_folders()
+    explicit = (folders or default)[: -len(default)]
+    path = image_lock(folders or default)
     lock = load_image_lock(path)
-    own = path if path in [folder / LOCK for folder in named] else usual[0] / LOCK
+    target = path if path in [folder / LOCK for folder in explicit] else default[0] / LOCK
     with tempfile.TemporaryDirectory(prefix="labctl-pin-") as work:
         found = newest(lock, sources(lock), Path(work), run_tool)
     for package in lock.packages:
         if found[package.name].version != package.version:
             say(f"{package.name} {package.version} -> {found[package.name].version}")
-    write_text(own, lock_text(lock, found, DEBIAN_NAMES.get(machine, machine)))
-    return ", ".join(f"{name} {found[name].version}" for name in sorted(lock.held)), own
+    write_text(target, lock_text(lock, found, DEBIAN_NAMES.get(machine, machine)))
+    return ", ".join(f"{name} {found[name].version}" for name in sorted(lock.held)), target
 
 
 def package_sources(release: str) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ IGNORED_TEXT = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class ProjectFile:
     """A file or folder of the project. ``new``: it was written; else it was there, and stays as it is."""
 
     path: Path
@@ -46,7 +46,7 @@ class Written:
     note: str = ""
 
 
-def write_project(folder: Path, playbooks: bool) -> Iterator[Written]:
+def write_project(folder: Path, playbooks: bool) -> Iterator[ProjectFile]:
     """Write what ``folder`` lacks, and yield each part; ``playbooks``: also a copy of those that come with labctl.
 
     Raises UsageError: the folder cannot be written; LabError: no subnet is free for a lab.
@@ -64,14 +64,14 @@ def write_project(folder: Path, playbooks: bool) -> Iterator[Written]:
         ) from error
 
 
-def _inventory(folder: Path) -> Written:
+def _inventory(folder: Path) -> ProjectFile:
     if (folder / INVENTORY).exists():
-        return Written(INVENTORY, new=False)
+        return ProjectFile(INVENTORY, new=False)
     provider, problem = _provider()
     name = write_first(folder / INVENTORY, provider, System())
     kind = "virtual machines" if provider == "vm" else "containers"
     note = f"two Debian hosts as {kind} of this machine, lab {name}"
-    return Written(INVENTORY, new=True, note=f"{note}. {problem}" if problem else note)
+    return ProjectFile(INVENTORY, new=True, note=f"{note}. {problem}" if problem else note)
 
 
 def _provider() -> tuple[str, str]:
@@ -84,17 +84,19 @@ def _provider() -> tuple[str, str]:
         return names[0], str(problem or "")
 
 
-def _text(folder: Path, path: Path, text: str) -> Written:
+def _text(folder: Path, path: Path, text: str) -> ProjectFile:
     if (folder / path).exists():
-        return Written(path, new=False)
+        return ProjectFile(path, new=False)
     write_text(folder / path, text)
-    return Written(path, new=True)
+    return ProjectFile(path, new=True)
 
 
-def _playbooks(folder: Path) -> Written:
+def _playbooks(folder: Path) -> ProjectFile:
     if (folder / PLAYBOOKS).exists():
-        return Written(PLAYBOOKS, new=False)
+        return ProjectFile(PLAYBOOKS, new=False)
     shutil.copytree(
         shipped() / PLAYBOOKS, folder / PLAYBOOKS, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
     )
-    return Written(PLAYBOOKS, new=True, note="for ansible-core; labctl itself runs those that come with it")
+    return ProjectFile(
+        PLAYBOOKS, new=True, note="for ansible-core; labctl itself runs those that come with it"
+    )

@@ -27,8 +27,8 @@ def untouched(installed: Installed) -> Iterator[None]:
 
 def test_the_repository_cannot_be_imported(installed: Installed, project: Path) -> None:
     code = "import orchestrator, remote_agent, sys; print(orchestrator.__file__, remote_agent.__file__, *sys.path, sep='\\n')"
-    one, two, *path = installed.python(project, code).out.splitlines()
-    assert one.startswith(str(installed.packages)) and two.startswith(str(installed.packages))
+    controller, agent, *path = installed.python(project, code).out.splitlines()
+    assert controller.startswith(str(installed.packages)) and agent.startswith(str(installed.packages))
     assert str(REPOSITORY) not in path
     assert "ModuleNotFoundError" in installed.python(project, "import perf").err
 
@@ -99,14 +99,14 @@ def test_the_playbooks_load_from_where_they_are(installed: Installed, project: P
     (project / ".labctl/artifacts.yaml").write_text(json.dumps({"labctl_artifacts": artifacts}))
     answer = installed.call(project, "plan", "--json")
     assert answer.status == 3, answer.err
-    told = json.loads(answer.out)
-    assert told["playbook"] == str(installed.packages / "orchestrator/shipped_files/playbooks/site.yaml")
-    assert all("no key file" in host["error"] for host in told["hosts"])
+    plan = json.loads(answer.out)
+    assert plan["playbook"] == str(installed.packages / "orchestrator/shipped_files/playbooks/site.yaml")
+    assert all("no key file" in host["error"] for host in plan["hosts"])
 
 
 @pytest.mark.parametrize("verb", ["build", "demo", "init", "provision"])
 def test_help_names_no_path_of_the_repository(installed: Installed, project: Path, verb: str) -> None:
-    said = installed.call(project, verb, "--help").out
-    assert "Examples:" in said
-    assert "playbooks/site.yaml" not in said
-    assert "playbooks/components" not in said
+    text = installed.call(project, verb, "--help").out
+    assert "Examples:" in text
+    assert "playbooks/site.yaml" not in text
+    assert "playbooks/components" not in text

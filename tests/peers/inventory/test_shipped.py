@@ -29,10 +29,10 @@ def test_their_keys_lie_in_the_project_that_ansible_is_given(
     debug = [
         ("ansible", "all", "-i", path, "-m", "debug", "-a", f"var={KEY}") for path in INVENTORIES.values()
     ]
-    told = ansible([(*words, "-e", f"labctl_project={tmp_path}") for words in debug], ansible_folder)
-    alone = ansible(debug, ansible_folder)
-    for path, answer, other in zip(INVENTORIES.values(), told, alone, strict=True):
+    in_project = ansible([(*words, "-e", f"labctl_project={tmp_path}") for words in debug], ansible_folder)
+    by_itself = ansible(debug, ansible_folder)
+    for path, answer, default in zip(INVENTORIES.values(), in_project, by_itself, strict=True):
         loaded = load_inventory(path)
         for host in loaded.hosts:
             assert f'"{KEY}": "{endpoint_of(host, loaded).key_file}"' in answer.out
-        assert f"{path.parent}/../.labctl/lab/{path.stem}/id_ed25519" in other.out
+        assert f"{path.parent}/../.labctl/lab/{path.stem}/id_ed25519" in default.out

@@ -101,6 +101,18 @@ def test_a_machine_that_cannot_make_a_lab_yet_gets_an_inventory_and_the_command(
     assert "Run: sudo apt-get install --no-install-recommends nftables" in capsys.readouterr().out
 
 
+def test_a_machine_without_ip_gets_an_inventory_too(
+    monkeypatch: pytest.MonkeyPatch, project: Path, capsys: Capture
+) -> None:
+    def fail(system: System) -> list[str]:
+        raise LabError("`ip -j link` cannot be started.")
+
+    monkeypatch.setattr("orchestrator.lab.fresh.links_here", fail)
+    monkeypatch.setattr("orchestrator.lab.fresh.find_tool", lambda name: None)
+    assert run(["init"]) == 0
+    assert (project / "inventories/lab.yaml").is_file()
+
+
 def test_two_projects_have_labs_of_two_names(tmp_path: Path) -> None:
     labs = tmp_path / "labs"
     names = [

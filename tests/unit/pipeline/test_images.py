@@ -65,19 +65,19 @@ def test_a_folder_that_is_named_and_has_no_lock_gets_none(project: Path) -> None
 
 
 def test_the_projects_own_lock_is_used_with_a_word(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    used: list[ImageLock] = []
+    locks: list[ImageLock] = []
 
     def build_images(cache: Path, lock: ImageLock, sources: object, *, say: object) -> ImageSet:
-        used.append(lock)
+        locks.append(lock)
         return SET
 
     monkeypatch.setattr(pipeline, "build_images", build_images)
-    said: list[str] = []
-    images(project, said.append)
-    assert (used, said) == ([load_image_lock(SHIPPED)], [])
+    messages: list[str] = []
+    images(project, messages.append)
+    assert (locks, messages) == ([load_image_lock(SHIPPED)], [])
     shutil.copytree(SHIPPED.parent, project / "components/images")
     own = project / "components" / LOCK
     own.write_text(own.read_text().replace("release: trixie", "release: forky"))
-    images(project, said.append)
-    assert used[1].release == "forky"
-    assert said == [f"components/{LOCK} goes before the lock that comes with labctl"]
+    images(project, messages.append)
+    assert locks[1].release == "forky"
+    assert messages == [f"components/{LOCK} goes before the lock that comes with labctl"]
