@@ -109,12 +109,12 @@ class Cleaner:
 
     def instances(self) -> list[Instance]:
         """The CRI runtimes that are labctl's."""
-        return [each for each in INSTANCES.values() if self.host.is_labctls(each, self.manifest)]
+        return [each for each in INSTANCES.values() if self.host.is_labctl_instance(each, self.manifest)]
 
     def is_alone(self) -> bool:
         """Whether no CRI runtime of somebody else's is on this host."""
         return all(
-            self.host.is_labctls(each, self.manifest) or not self.at(each.socket).exists()
+            self.host.is_labctl_instance(each, self.manifest) or not self.at(each.socket).exists()
             for each in INSTANCES.values()
         )
 
@@ -241,13 +241,13 @@ def running_agent(cleaner: Cleaner) -> str:
 
 @dataclass(frozen=True)
 class Shim:
-    """A process that stands beside a container. ``pod`` names it; ``labctls``: it is one of labctl's runs."""
+    """A process that stands beside a container. ``pod`` names it; ``is_labctl``: it is one of labctl's runs."""
 
     pid: int
     program: str
     bundle: str
     pod: str
-    labctls: bool
+    is_labctl: bool
 
     def is_of(self, instance: Instance) -> bool:
         return self.bundle.startswith(tuple(f"{folder}/" for folder in instance.state))
@@ -255,19 +255,23 @@ class Shim:
 
 def shims(cleaner: Cleaner) -> list[Shim]:
     """All of this host, of whatever runtime."""
-    found = []
+    result = []
     for pid, line in processes(cleaner, "cmdline"):
         words = line.split("\0")
         program = Path(words[0]).name
         if program.startswith(SHIMS):
             bundle = bundle_of(cleaner, pid, words)
-            pod, labctls = pod_of(cleaner, pid, bundle)
-            found.append(
+            pod, is_labctl = pod_of(cleaner, pid, bundle)
+            result.append(
                 Shim(
-                    pid, program, bundle, pod or container_of(words) or f"process {pid} ({program})", labctls
+                    pid,
+                    program,
+                    bundle,
+                    pod or container_of(words) or f"process {pid} ({program})",
+                    is_labctl,
                 )
             )
-    return found
+    return result
 
 
 def bundle_of(cleaner: Cleaner, pid: int, words: list[str]) -> str:
@@ -296,12 +300,12 @@ def pod_of(cleaner: Cleaner, pid: int, bundle: str) -> tuple[str, bool]:
     name = annotations.get("io.kubernetes.cri.sandbox-name", name)
     namespace = annotations.get("io.kubernetes.cri.sandbox-namespace", namespace)
     in_group = re.search(r"[:/]labctl(/|\.slice/)", text(cleaner.at(f"proc/{pid}/cgroup")))
-    labctls = (
+    is_labctl = (
         namespace == POD_NAMESPACE
         or RUN_LABEL in annotations.get("io.kubernetes.cri-o.Labels", "")
         or bool(in_group)
     )
-    return "/".join(filter(None, (namespace, name))), labctls
+    return "/".join(filter(None, (namespace, name))), is_labctl
 
 
 def container_of(words: list[str]) -> str:
@@ -318,7 +322,7 @@ def foreign_pods(cleaner: Cleaner) -> list[str]:
         {
             shim.pod
             for shim in shims(cleaner)
-            if not shim.labctls and any(shim.is_of(instance) for instance in instances)
+            if not shim.is_labctl and any(shim.is_of(instance) for instance in instances)
         }
     )
 
@@ -370,7 +374,7 @@ def was_created(cleaner: Cleaner, folder: str) -> bool:
 
 def remove_images(cleaner: Cleaner, instances: Iterable[Instance]) -> None:
     """From a store that was there before labctl, and stays."""
-    labctls = cleaner.manifest.images if cleaner.manifest else frozenset()
+    images = cleaner.manifest.images if cleaner.manifest else frozenset()
     for name, (find, removal) in IMAGE_COMMANDS.items():
         instance = INSTANCES[name]
         if (
@@ -379,28 +383,28 @@ def remove_images(cleaner: Cleaner, instances: Iterable[Instance]) -> None:
             or not cleaner.at(instance.socket).exists()
         ):
             continue
-        for image in sorted(find(labctls)):
+        for image in sorted(find(images)):
             cleaner.take(f"image {image} of {name}", lambda line=(*removal, image): run(*line))
 
 
-def find_in_containerd(labctls: frozenset[str]) -> set[str]:
+def find_in_containerd(images: frozenset[str]) -> set[str]:
     """labctl's names of images, and the CRI's own (`sha256:ID`) of those images that nobody else has named."""
     lines = run("ctr", "--namespace", "k8s.io", "images", "list").splitlines()[1:]
     digests = {words[0]: words[2] for line in lines if len(words := line.split()) > 2}
-    others = {
-        digest for name, digest in digests.items() if name not in labctls and not name.startswith("sha256:")
+    foreign_digests = {
+        digest for name, digest in digests.items() if name not in images and not name.startswith("sha256:")
     }
-    mine = {digest for name, digest in digests.items() if name in labctls} - others
+    labctl_digests = {digest for name, digest in digests.items() if name in images} - foreign_digests
     return {
         name
         for name, digest in digests.items()
-        if name in labctls or (digest in mine and name.startswith("sha256:"))
+        if name in images or (digest in labctl_digests and name.startswith("sha256:"))
     }
 
 
-def find_in_crio(labctls: frozenset[str]) -> set[str]:
+def find_in_crio(images: frozenset[str]) -> set[str]:
     listed = json.loads(run("crictl", "--config", "/etc/crictl-crio.yaml", "images", "--output", "json"))
-    return {tag for image in listed.get("images", []) for tag in image.get("repoTags", []) if tag in labctls}
+    return {tag for image in listed.get("images", []) for tag in image.get("repoTags", []) if tag in images}
 
 
 IMAGE_COMMANDS: Mapping[str, tuple[Callable[[frozenset[str]], set[str]], tuple[str, ...]]] = {
@@ -420,17 +424,17 @@ def stop_services(cleaner: Cleaner, instances: Iterable[Instance]) -> None:
 def stop_processes(cleaner: Cleaner, instances: Iterable[Instance]) -> None:
     """Shims outlive their runtime. What they started dies with them. Only those of labctl's pods."""
 
-    def mine() -> list[Shim]:
+    def labctl_shims() -> list[Shim]:
         return [
-            shim for shim in shims(cleaner) if shim.labctls and any(shim.is_of(each) for each in instances)
+            shim for shim in shims(cleaner) if shim.is_labctl and any(shim.is_of(each) for each in instances)
         ]
 
     for number, wait_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 1.0)):
-        found = mine()
-        for shim in found:
+        targets = labctl_shims()
+        for shim in targets:
             cleaner.take(f"process {shim.program}", lambda pid=shim.pid, number=number: os.kill(pid, number))
         until = time.monotonic() + wait_s
-        while found and not cleaner.check and mine() and time.monotonic() < until:
+        while targets and not cleaner.check and labctl_shims() and time.monotonic() < until:
             time.sleep(0.1)
         if cleaner.check:
             return
@@ -442,8 +446,8 @@ def remove_blob_cache(cleaner: Cleaner) -> None:
     folder = cleaner.at("var/lib/containers")
     files = entries(folder / "cache")
     alone = [path.name for path in entries(folder)] == ["cache"]
-    labctls = INSTANCES["crio"] in cleaner.instances() and was_created(cleaner, "/var/lib/containers")
-    if labctls and alone and all(path.name.startswith("blob-info-cache-") for path in files):
+    is_labctl = INSTANCES["crio"] in cleaner.instances() and was_created(cleaner, "/var/lib/containers")
+    if is_labctl and alone and all(path.name.startswith("blob-info-cache-") for path in files):
         cleaner.take(f"folder {folder}", lambda: shutil.rmtree(folder))
 
 
@@ -451,8 +455,8 @@ def remove_packages(cleaner: Cleaner) -> None:
     """Those that labctl installed, and of what came along with them what nobody needs now; none that something else needs."""
     packages = cleaner.host.packages()
     named, along = packages_of_labctl(cleaner)
-    here = {name for name in (*named, *along) if name in packages}
-    going, kept = ownership.removable(packages, here)
+    candidates = {name for name in (*named, *along) if name in packages}
+    going, kept = ownership.removable(packages, candidates)
     cleaner.kept += [
         f"package {name}: {user} needs it" for name, user in sorted(kept.items()) if name in named
     ]
@@ -515,13 +519,13 @@ def remove_containers(cleaner: Cleaner, instances: Iterable[Instance]) -> None:
 
 def remove_state(cleaner: Cleaner, instances: Iterable[Instance]) -> None:
     """The folders of labctl's runtimes, where they have made them; the sockets of others' shims stay."""
-    others = shims(cleaner)
+    foreign_shims = shims(cleaner)
     for folder in (folder for instance in instances for folder in instance.state):
         place = cleaner.at(folder)
         if not was_created(cleaner, folder):
             cleaner.kept += [f"folder {folder}: it was there before labctl"] if place.exists() else []
             continue
-        if others and SHIM_SOCKETS.startswith(f"{folder}/"):
+        if foreign_shims and SHIM_SOCKETS.startswith(f"{folder}/"):
             for path in entries(place):
                 if path != cleaner.at(SHIM_SOCKETS):
                     remove(cleaner, path)
@@ -544,7 +548,7 @@ def remove_files(cleaner: Cleaner, instances: Iterable[Instance]) -> None:
         *(each for each in entries(home) if each != cleaner.at(MANIFEST)),
     ):
         remove(cleaner, place)
-    paths = list(labctls_paths(cleaner))
+    paths = list(labctl_paths(cleaner))
     for path in sorted(paths, key=lambda path: path.startswith(f"{UNITS}/")):
         remove(cleaner, cleaner.at(path))
     for path, original in (cleaner.manifest.originals if cleaner.manifest else {}).items():
@@ -560,7 +564,7 @@ def remove_files(cleaner: Cleaner, instances: Iterable[Instance]) -> None:
     remove_if_empty(home, cleaner.check)
 
 
-def labctls_paths(cleaner: Cleaner) -> Iterator[str]:
+def labctl_paths(cleaner: Cleaner) -> Iterator[str]:
     """Paths of files and links that are labctl's. One that is listed and not marked any more is somebody else's by now."""
     listed = cleaner.manifest.paths if cleaner.manifest else frozenset()
     on_the_path = (f"/usr/local/bin/{path.name}" for path in entries(cleaner.at("usr/local/bin")))
@@ -647,8 +651,8 @@ def main(argv: list[str]) -> int:
         purge(cleaner, options.host)
     elif not cleaner.refusal:
         clean(cleaner, options.host, options.days, frozenset(options.keep))
-    told = {name: getattr(cleaner, name) for name in ("removed", "kept", "problems", "refusal")}
-    sys.stdout.write(json.dumps(told) + "\n")
+    report = {name: getattr(cleaner, name) for name in ("removed", "kept", "problems", "refusal")}
+    sys.stdout.write(json.dumps(report) + "\n")
     return 0
 
 

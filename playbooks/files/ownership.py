@@ -238,8 +238,8 @@ class Host:
     def packages(self) -> dict[str, Package]:
         """All that dpkg knows, by name. Read once."""
         if self._packages is None:
-            found = map(parse_package, text(self.at("/var/lib/dpkg/status")).split("\n\n"))
-            self._packages = {package.name: package for package in found if package is not None}
+            parsed = map(parse_package, text(self.at("/var/lib/dpkg/status")).split("\n\n"))
+            self._packages = {package.name: package for package in parsed if package is not None}
         return self._packages
 
     def installed(self) -> frozenset[str]:
@@ -253,7 +253,7 @@ class Host:
         head = text(place, MARK_BYTES) if place.is_file() else ""
         return MARK in head or (path.startswith("/usr/local/bin/") and "--config /etc/crictl-" in head)
 
-    def is_labctls(self, instance: Instance, manifest: Manifest | None) -> bool:
+    def is_labctl_instance(self, instance: Instance, manifest: Manifest | None) -> bool:
         """Whether the service of this CRI runtime is labctl's: its unit says so, or comes with a package that labctl installed."""
         unit = f"{UNITS}/{instance.unit}"
         if os.path.lexists(self.at(unit)):
@@ -263,8 +263,8 @@ class Host:
     def has_file(self, package: str, unit: str) -> bool:
         """Whether the package brings this unit."""
         lists = self.at("/var/lib/dpkg/info").glob(f"{package}*.list")
-        mine = [path for path in lists if path.name.removesuffix(".list").partition(":")[0] == package]
-        lines = {line for path in mine for line in text(path).splitlines()}
+        file_lists = [path for path in lists if path.name.removesuffix(".list").partition(":")[0] == package]
+        lines = {line for path in file_lists for line in text(path).splitlines()}
         return any(f"{folder}/{unit}" in lines for folder in PACKAGE_UNITS)
 
     def conffile_of(self, path: str) -> str | None:
@@ -297,10 +297,10 @@ def claim(host: Host, claims: Claims, check: bool = False) -> dict[str, Any]:
     """The check, and where it is passed the manifest. See the module's docstring for what is returned."""
     try:
         before = host.manifest()
-        refused = list(obstacles(host, claims, before))
-        if refused:
+        items = list(obstacles(host, claims, before))
+        if items:
             return {
-                "refusal": f"labctl did not make {listing(refused)}, and does not replace it. {HINT}",
+                "refusal": f"labctl did not make {listing(items)}, and does not replace it. {HINT}",
                 "changed": False,
             }
         after = extended(host, before or inherited(host), claims)
@@ -327,25 +327,25 @@ def obstacles(host: Host, claims: Claims, manifest: Manifest | None) -> Iterator
     states = host.states([INSTANCES[name].unit for name in claims.instances]) if claims.instances else {}
     for name in claims.instances:
         instance = INSTANCES[name]
-        if not host.is_labctls(instance, manifest):
-            yield from strangers(host, instance, states.get(instance.unit, ""), manifest)
+        if not host.is_labctl_instance(instance, manifest):
+            yield from foreign_runtimes(host, instance, states.get(instance.unit, ""), manifest)
     for path in claims.paths:
         if not is_free(host, path, manifest):
             yield f"{kind_of(host.at(path))} {path}"
-    ours = (manifest or inherited(host)).packages
+    labctl_packages = (manifest or inherited(host)).packages
     for file in claims.debs:
         name, version = deb_name(file)
         package = host.packages().get(name)
         if (
             package
             and package.installed
-            and name not in ours
+            and name not in labctl_packages
             and package.version.rpartition(":")[2] != version
         ):
             yield f"the package {name} {package.version} (it would install {version})"
 
 
-def strangers(host: Host, instance: Instance, state: str, manifest: Manifest | None) -> Iterator[str]:
+def foreign_runtimes(host: Host, instance: Instance, state: str, manifest: Manifest | None) -> Iterator[str]:
     """A CRI runtime of somebody else's that runs, or that has kept something."""
     if state in ACTIVE:
         yield f"the running service {instance.unit}"
@@ -399,9 +399,9 @@ def extended(host: Host, manifest: Manifest, claims: Claims) -> Manifest:
     units = {instance.unit for instance in instances} | {
         Path(path).name for path in claims.paths if path.startswith(f"{UNITS}/")
     }
-    known = manifest.created | manifest.existing
-    folders = {*SHARED_FOLDERS, *(folder for instance in instances for folder in instance.state)} - known
-    there = {folder for folder in folders if os.path.lexists(host.at(folder))}
+    listed = manifest.created | manifest.existing
+    folders = {*SHARED_FOLDERS, *(folder for instance in instances for folder in instance.state)} - listed
+    present = {folder for folder in folders if os.path.lexists(host.at(folder))}
     new = (
         {*claims.packages, *(deb_name(file)[0] for file in claims.debs)}
         - host.installed()
@@ -413,8 +413,8 @@ def extended(host: Host, manifest: Manifest, claims: Claims) -> Manifest:
     )
     return Manifest(
         paths=manifest.paths | set(claims.paths),
-        created=manifest.created | (folders - there),
-        existing=manifest.existing | there,
+        created=manifest.created | (folders - present),
+        existing=manifest.existing | present,
         units=manifest.units | units,
         packages=manifest.packages | new,
         packages_before=others_packages(host, manifest) if new else manifest.packages_before,
@@ -506,9 +506,9 @@ def groups(relation: str) -> Iterator[tuple[str, ...]]:
     """`a (>= 1) | b, c:any` -> (a, b), (c)."""
     for group in relation.split(","):
         names = tuple(
-            found[0]
+            match[0]
             for each in group.split("|")
-            if (found := re.match(r"[a-z0-9][a-z0-9+.-]*", each.strip()))
+            if (match := re.match(r"[a-z0-9][a-z0-9+.-]*", each.strip()))
         )
         if names:
             yield names
@@ -517,17 +517,17 @@ def groups(relation: str) -> Iterator[tuple[str, ...]]:
 def closure(packages: Mapping[str, Package], names: Iterable[str]) -> frozenset[str]:
     """These packages and all installed ones that they need."""
     providers = provided_by(packages)
-    found: set[str] = set()
+    closed: set[str] = set()
     waiting = [name for name in names if name in packages and packages[name].installed]
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in closed:
             continue
-        found.add(name)
+        closed.add(name)
         waiting += [
             each for group in packages[name].needs for wish in group for each in providers.get(wish, ())
         ]
-    return frozenset(found)
+    return frozenset(closed)
 
 
 def provided_by(packages: Mapping[str, Package]) -> dict[str, list[str]]:
@@ -552,7 +552,7 @@ def removable(
             for package in packages.values()
             if package.installed and package.name not in going
             for group in package.needs
-            for name in missed(group, providers, going)
+            for name in unsatisfied(group, providers, going)
         }
         if not needed:
             return frozenset(going), kept
@@ -560,7 +560,7 @@ def removable(
         kept |= needed
 
 
-def missed(group: tuple[str, ...], providers: Mapping[str, list[str]], going: set[str]) -> set[str]:
+def unsatisfied(group: tuple[str, ...], providers: Mapping[str, list[str]], going: set[str]) -> set[str]:
     """Which of those that go satisfy this dependency, if nothing that stays does."""
     able = {name for wish in group for name in providers.get(wish, ())}
     return able & going if able and able <= going else set()
