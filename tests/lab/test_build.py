@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestrator.build.toolchain import Caches, ensure
 from orchestrator.files import cache_folder, sha256_of
 from orchestrator.lab.state import LABS
+from orchestrator.load.component import load_toolchain
 from tests.lab.conftest import LAB_TARGET, LabOfTests
 
 pytestmark = pytest.mark.lab
@@ -171,7 +173,8 @@ def source_tree(folder: Path, module: str, vendored: bool = True) -> Path:
 
     Modules come without vendor/, so that the go command makes it anew.
     """
-    go = next(cache_folder().glob("go/toolchains/go*/bin/go"))
+    pinned = load_toolchain(REPOSITORY / "playbooks/components")
+    go = ensure(pinned, Caches.of_user(), lambda text: None) / "bin/go"
     environment = {
         **os.environ,
         "GOMODCACHE": str(cache_folder() / "go/modules"),
