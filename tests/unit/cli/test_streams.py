@@ -15,6 +15,7 @@ import pytest
 
 import orchestrator
 from orchestrator.cli.streams import GuardedStream, exact_output, guard, without_control
+from tests.pseudo_terminal import raw_sequences
 
 HOSTILE = "\x1b]0;title\x07 \x1b[2J \x1b[10;10H \x1bc \x1b[?1049h \x9b31m \u202e \x1b(0 \x1bP+q\x1b\\ \x1b[5n"
 """Title, erase, move, reset, another screen, C1, an override, another character set, a device's string, a report."""
@@ -84,8 +85,7 @@ def test_the_command_guards_both_streams_before_any_verb(tmp_path: Path, encodin
         arrived = read_all(out)
         process.wait(30)
     assert arrived.count(rb"\u001b]0;title\u0007") >= 4, arrived
-    assert not set(arrived) & {0x1B, 0x07, 0x9B}
-    assert "\u202e".encode() not in arrived
+    assert raw_sequences(arrived) == [], "colours are Python's own: 3.13 has them in tracebacks"
 
 
 def read_all(descriptor: int) -> bytes:
