@@ -49,10 +49,24 @@ def folder(
     return RunStore(tmp_path / "runs").create(spec)
 
 
-def _later(seconds: float, action: Callable[[], object]) -> threading.Timer:
-    timer = threading.Timer(seconds, action)
-    timer.start()
-    return timer
+def _once_under_way(folder: RunFolder, *actions: Callable[[], object]) -> threading.Thread:
+    """Do ``actions``, half a second apart, when a trial has been pulled: a busy machine takes its time until then."""
+
+    def work() -> None:
+        deadline = time.monotonic() + 60
+        while not _pulled(folder) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for number, action in enumerate(actions):
+            time.sleep(0.5 if number else 0.0)
+            action()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def _pulled(folder: RunFolder) -> bool:
+    return any('"trial"' in path.read_text() for path in folder.path.glob("hosts/*/journal.jsonl"))
 
 
 def test_attach_starts_a_conductor_follows_and_gives_the_runs_exit_code(
@@ -93,7 +107,7 @@ def test_a_killed_conductor_is_named_and_attach_takes_the_run_up(
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
 
-    timer = _later(1.2, kill)
+    timer = _once_under_way(folder, kill)
     assert labctl(["attach"]) == 1
     timer.join()
     said = capsys.readouterr()
@@ -113,7 +127,7 @@ def test_cancel_ends_the_run_and_waits_for_it(
     for agent in agents.values():
         agent.trial_seconds = 0.3
     pipeline.resume_run(folder)
-    time.sleep(0.8)
+    _once_under_way(folder).join()
     assert labctl(["cancel"]) == 0
     assert "Cancelled: " in capsys.readouterr().out
     assert labctl(["attach"]) == 130
@@ -131,7 +145,7 @@ def test_ctrl_c_detaches_and_the_run_goes_on(
     monkeypatch.setattr("orchestrator.cli.follow.SECOND_CHANCE", 0.2)
     for agent in agents.values():
         agent.trial_seconds = 0.1
-    timer = _later(1.0, _interrupt)
+    timer = _once_under_way(folder, _interrupt)
     assert labctl(["attach"]) == 130
     timer.join()
     assert f"Detached; the run goes on. labctl attach {folder.id}" in capsys.readouterr().err
@@ -144,10 +158,9 @@ def test_a_second_ctrl_c_cancels_and_cleans_up(
 ) -> None:
     for agent in agents.values():
         agent.trial_seconds = 0.3
-    timers = [_later(1.0, _interrupt), _later(1.5, _interrupt)]
+    timer = _once_under_way(folder, _interrupt, _interrupt)
     assert labctl(["attach"]) == 130
-    for timer in timers:
-        timer.join()
+    timer.join()
     assert "Cancelling" in capsys.readouterr().err
     state = folder.read_state()
     assert state is not None
