@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.load.handlers import handlers_of
+from orchestrator.load.component import declared_handlers
+from orchestrator.load.handlers import HostHandler, extra_handlers
 from orchestrator.load.language import Language
 from orchestrator.load.roles import read_vars_file
 from orchestrator.model.errors import ConfigError
@@ -32,6 +33,17 @@ def doctor(
         return examine(gather_facts(connection), built, handlers[host.name])
 
     return selection.on_each(look, forks)
+
+
+def handlers_of(host: Host, folders: Sequence[Path]) -> tuple[HostHandler, ...]:
+    """The handlers that components in ``folders`` and the host's inventory declare, by name. Raises ConfigError."""
+    handlers = {
+        handler.name: HostHandler(handler.name, handler.kind, component)
+        for component, handler in declared_handlers(folders).items()
+    }
+    for name, handler in extra_handlers(host).items():
+        handlers[name] = HostHandler(name, handler.kind)
+    return tuple(handlers.values())
 
 
 def read_artifacts(path: Path) -> Mapping[str, Any] | None:
