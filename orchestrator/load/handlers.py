@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OCI handlers of hosts: those that components declare, and those that an inventory adds."""
+"""The OCI handlers that an inventory adds to those of components.
+
+Every `labctl provision` imports this: it does without what reads components.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from orchestrator.load.component import declared_handlers
 from orchestrator.model.component import HANDLER_KINDS, HANDLER_NAME, Handler, unknown_kind
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Host
@@ -26,17 +27,6 @@ class HostHandler:
     name: str
     kind: str
     component: str | None = None
-
-
-def handlers_of(host: Host, folders: Sequence[Path]) -> tuple[HostHandler, ...]:
-    """The handlers that components in ``folders`` and the host's inventory declare, by name. Raises ConfigError."""
-    handlers = {
-        handler.name: HostHandler(handler.name, handler.kind, component)
-        for component, handler in declared_handlers(folders).items()
-    }
-    for name, handler in extra_handlers(host).items():
-        handlers[name] = HostHandler(name, handler.kind)
-    return tuple(handlers.values())
 
 
 def extra_handlers(host: Host) -> dict[str, Handler]:

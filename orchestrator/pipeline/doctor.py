@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.build.artifacts import entries_of
-from orchestrator.load.component import list_components, load_component
-from orchestrator.load.handlers import handlers_of
+from orchestrator.load.component import declared_handlers, list_components, load_component
+from orchestrator.load.handlers import HostHandler, extra_handlers
 from orchestrator.load.language import Language
 from orchestrator.load.roles import read_vars_file
 from orchestrator.model.artifact import Target
@@ -80,6 +80,17 @@ def refusals(connection: Connection) -> Mapping[str, str]:
         return {}
     entries = answer.items() if isinstance(answer, dict) else ()
     return {str(name): printable_line(str(sentence)) for name, sentence in entries}
+
+
+def handlers_of(host: Host, folders: Sequence[Path]) -> tuple[HostHandler, ...]:
+    """The handlers that components in ``folders`` and the host's inventory declare, by name. Raises ConfigError."""
+    handlers = {
+        handler.name: HostHandler(handler.name, handler.kind, component)
+        for component, handler in declared_handlers(folders).items()
+    }
+    for name, handler in extra_handlers(host).items():
+        handlers[name] = HostHandler(name, handler.kind)
+    return tuple(handlers.values())
 
 
 def read_artifacts(path: Path) -> Mapping[str, Any] | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.load.handlers import HostHandler, extra_handlers, handlers_of
+from orchestrator.load.handlers import HostHandler, extra_handlers
 from orchestrator.load.inventory import load_inventory
 from orchestrator.model.component import Handler
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Host
+from orchestrator.pipeline.doctor import handlers_of
 
 
 def host(folder: Path, text: str) -> Host:
