@@ -223,3 +223,13 @@ def test_an_error_in_group_vars_names_that_file(tmp_path: Path) -> None:
 def test_a_missing_inventory_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no such inventory.*labctl init"):
         load_inventory(tmp_path / "none.yml")
+
+
+@pytest.mark.parametrize("name", [r"web\e[31m", r"web\u202E", r"web\n"])
+def test_a_name_has_no_control_characters(tmp_path: Path, name: str) -> None:
+    """It names a run's folder, and stands in every line about the host."""
+    path = tmp_path / "hosts.yaml"
+    path.write_text(f'all: {{hosts: {{"{name}": {{}}}}}}\n')
+    with pytest.raises(ConfigError, match="control characters") as caught:
+        load_inventory(path)
+    assert str(caught.value).isprintable()
