@@ -91,8 +91,7 @@ def test_the_playbooks_load_from_where_they_are(installed: Installed, project: P
     (project / ".labctl").mkdir()
     artifacts = {
         "prefix": "/opt/labctl",
-        "components": {"runc": {}},
-        "handlers": {},
+        "targets": {"trixie-x86_64": {"components": {"runc": {}}, "handlers": {}, "missing": {}}},
         "images": {},
         "image_set": {},
     }
