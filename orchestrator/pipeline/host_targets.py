@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 from orchestrator.model.artifact import RELEASES, Target
@@ -20,12 +21,16 @@ class HeldConnections:
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
+        self._lock = threading.Lock()
         self._connections: dict[str, Connection] = {}
         self._errors: dict[str, LabctlError] = {}
 
     def targets(self, hosts: Sequence[Host], forks: int) -> tuple[Target, ...]:
-        """Connect to ``hosts`` and return the targets of those that labctl provisions, each once, in the order of the hosts."""
-        results = fan_out(hosts, self._target, forks)
+        """Connect to ``hosts`` and return the targets of those that labctl provisions, each once, in the order of the hosts.
+
+        At most ``forks`` connections stay open: a fleet has more hosts than a process may have files.
+        """
+        results = fan_out(hosts, lambda host: self._target(host, forks), forks)
         self._errors.update(results.failed)
         found = [target for target in results.succeeded.values() if target is not None]
         return tuple(dict.fromkeys(found))
@@ -44,10 +49,19 @@ class HeldConnections:
         while self._connections:
             self._connections.popitem()[1].close()
 
-    def _target(self, host: Host) -> Target | None:
+    def _target(self, host: Host, most: int) -> Target | None:
         connection = self._connect(host)
-        self._connections[host.name] = connection
-        answer = connection.run(QUESTION, timeout=SECONDS).stdout
+        try:
+            answer = connection.run(QUESTION, timeout=SECONDS).stdout
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            held = len(self._connections) < most
+            if held:
+                self._connections[host.name] = connection
+        if not held:
+            connection.close()
         return target_of(answer)
 
 

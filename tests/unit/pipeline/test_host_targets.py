@@ -96,3 +96,13 @@ def test_what_is_no_release_that_labctl_provisions_is_no_target(answer: str) -> 
 
 def test_what_a_login_says_before_the_answer_is_passed_over() -> None:
     assert target_of("Welcome to a host\ndebian trixie aarch64\n") == Target("aarch64", "trixie")
+
+
+def test_no_more_connections_stay_open_than_hosts_are_worked_on_at_once(tmp_path: Path) -> None:
+    network = Network()
+    held = HeldConnections(network.connect)
+    found = held.targets(hosts(tmp_path, "new", "old", "same"), forks=2)
+    assert len(found) == 2
+    assert sum(not connection.closed for connection in network.made) == 2
+    held.close()
+    assert all(connection.closed for connection in network.made)
