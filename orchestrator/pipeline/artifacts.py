@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a playbook installs is there before any host is reached: built, or at least said to be missing."""
+"""What a playbook installs is there before any host is changed: built, or at least said to be missing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def build_artifacts(
 
     Without anybody who asks, or is told, only the container images are made. Raises as `build`.
     """
-    if asked is not None and view is not None and (of_hosts := targets()):
-        build(asked(of_hosts), view)
+    if asked is not None and view is not None:
+        if of_hosts := targets():
+            build(asked(of_hosts), view)
     elif not (state / ARTIFACTS).is_file():
         write_artifacts(state / ARTIFACTS, images(cache))
 

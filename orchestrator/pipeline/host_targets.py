@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from orchestrator.model.artifact import RELEASES, Target
-from orchestrator.model.errors import LabctlError
+from orchestrator.model.errors import HostError, LabctlError
 from orchestrator.model.inventory import Host
 from orchestrator.ssh import Connection, fan_out
 
@@ -28,12 +28,12 @@ class HeldConnections:
     def targets(self, hosts: Sequence[Host], forks: int) -> tuple[Target, ...]:
         """Connect to ``hosts`` and return the targets of those that labctl provisions, each once, in the order of the hosts.
 
+        A host of another system fails when its turn comes, before anything is changed on it.
         At most ``forks`` connections stay open: a fleet has more hosts than a process may have files.
         """
         results = fan_out(hosts, lambda host: self._target(host, forks), forks)
         self._errors.update(results.failed)
-        found = [target for target in results.succeeded.values() if target is not None]
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(results.succeeded.values()))
 
     def take(self, host: Host) -> Connection:
         """Return the host's connection, or a new one where it broke meanwhile. Raises as `ssh.connect`."""
@@ -49,10 +49,13 @@ class HeldConnections:
         while self._connections:
             self._connections.popitem()[1].close()
 
-    def _target(self, host: Host, most: int) -> Target | None:
+    def _target(self, host: Host, most: int) -> Target:
         connection = self._connect(host)
         try:
             answer = connection.run(QUESTION, timeout=SECONDS).stdout
+            target = target_of(answer)
+            if target is None:
+                raise _unsupported(host, answer)
         except BaseException:
             connection.close()
             raise
@@ -62,7 +65,16 @@ class HeldConnections:
                 self._connections[host.name] = connection
         if not held:
             connection.close()
-        return target_of(answer)
+        return target
+
+
+def _unsupported(host: Host, answer: str) -> HostError:
+    system = " ".join(answer.split()[-3:-1]) or "an unknown system"
+    return HostError(
+        host.name,
+        f"labctl provisions Debian {' and '.join(RELEASES.values())}, and this host has {system}.",
+        "Install one of these, or leave the host out (--limit).",
+    )
 
 
 def target_of(answer: str) -> Target | None:

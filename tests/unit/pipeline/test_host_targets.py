@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.load.inventory import load_inventory
 from orchestrator.model.artifact import Target
-from orchestrator.model.errors import ConnectionRefused
+from orchestrator.model.errors import ConnectionRefused, HostError
 from orchestrator.model.inventory import Host
 from orchestrator.pipeline.host_targets import HeldConnections, target_of
 from orchestrator.ssh import Connection
@@ -62,6 +62,18 @@ def test_each_target_once_and_none_of_what_is_no_debian_or_does_not_answer(tmp_p
     held = HeldConnections(Network().connect)
     found = held.targets(hosts(tmp_path, "new", "old", "same", "other", "silent"), forks=4)
     assert found == (Target("x86_64", "trixie"), Target("x86_64", "bookworm"))
+
+
+def test_a_host_of_another_system_fails_in_its_turn_and_its_connection_is_closed(tmp_path: Path) -> None:
+    network = Network()
+    held = HeldConnections(network.connect)
+    (other,) = hosts(tmp_path, "other")
+    assert held.targets((other,), forks=1) == ()
+    with pytest.raises(
+        HostError, match="other: labctl provisions Debian 12 and 13, and this host has ubuntu noble"
+    ):
+        held.take(other)
+    assert network.made[0].closed
 
 
 def test_a_connection_is_handed_out_once_and_what_is_left_is_closed(tmp_path: Path) -> None:
