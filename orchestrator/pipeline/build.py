@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,10 +24,8 @@ from typing import Any, Protocol
 
 from orchestrator.build import snapshot
 from orchestrator.build.artifacts import entries_of, read_artifacts, targets_built, write_artifacts
-from orchestrator.build.builder import Builder
-from orchestrator.build.debian import Apt, download_locked, run_tool
+from orchestrator.build.debian import download_locked
 from orchestrator.build.execute import Order, make
-from orchestrator.build.recipe import DEBIAN_NAMES
 from orchestrator.build.store import Spoilt, Store
 from orchestrator.build.toolchain import Caches
 from orchestrator.files import cache_folder, sha256_of
@@ -41,7 +39,6 @@ from orchestrator.model.artifact import (
     MissingComponent,
     Target,
     TargetArtifacts,
-    oldest,
 )
 from orchestrator.model.component import Component, Source, Toolchain
 from orchestrator.model.errors import BuildError, LabError, UsageError
@@ -52,9 +49,10 @@ from orchestrator.pipeline.build_plan import (
     plan_build,
     releases_by_architecture,
 )
-from orchestrator.pipeline.builders import Choice, NoBuilder, builder_for
-from orchestrator.pipeline.images import images, package_sources, pin_images
+from orchestrator.pipeline.builders import Choice, NoBuilder
+from orchestrator.pipeline.images import images, pin_images
 from orchestrator.pipeline.pin import Lock, component_to_pin, pin_debian, pin_module
+from orchestrator.pipeline.workshop import Workshop
 from orchestrator.shipped import component_folders
 
 LOCK_SECONDS = 7200.0
@@ -119,13 +117,16 @@ def build(asked: Asked, view: View) -> tuple[Built, ...]:
         container_images = images(asked.cache, lambda text: view.say(IMAGES, text), asked.folders)
         store.sweep()
         for architecture, releases in releases_by_architecture(targets_of(asked)).items():
-            shop = _Workshop(asked, view, architecture, releases, Path(work))
-            with shop:
+            with _workshop(asked, view, architecture, releases, Path(work)) as shop:
                 made, of_targets = _build_for(asked, components, pinned, shop, store, view)
             done += made
             results += of_targets
         write_artifacts(asked.state / ARTIFACTS, container_images, results)
     return tuple(done)
+
+
+def _workshop(asked: Asked, view: View, architecture: str, releases: tuple[str, ...], work: Path) -> Workshop:
+    return Workshop(asked.choice, asked.inventory, view.say, architecture, releases, work)
 
 
 def targets_of(asked: Asked) -> tuple[Target, ...]:
@@ -139,7 +140,7 @@ def _build_for(
     asked: Asked,
     components: Sequence[Component],
     pinned: Toolchain,
-    shop: _Workshop,
+    shop: Workshop,
     store: Store,
     view: View,
 ) -> tuple[list[Built], list[TargetArtifacts]]:
@@ -185,7 +186,7 @@ def verify(asked: Asked, view: View) -> dict[str, list[str]]:
     differing: dict[str, list[str]] = {}
     with _one_at_a_time(view), tempfile.TemporaryDirectory(prefix="labctl-verify-") as work:
         for architecture, releases in releases_by_architecture(targets_of(asked)).items():
-            with _Workshop(asked, view, architecture, releases, Path(work)) as shop:
+            with _workshop(asked, view, architecture, releases, Path(work)) as shop:
                 for planned in plan_build(components, pinned, shop.target(), releases, shop.work).artifacts:
                     name = _name(planned, releases)
                     known = first[planned.component.name, planned.key].files
@@ -194,7 +195,7 @@ def verify(asked: Asked, view: View) -> dict[str, list[str]]:
 
 
 def _made_again(
-    planned: PlannedArtifact, pinned: Toolchain, shop: _Workshop, view: View, known: Mapping[str, str]
+    planned: PlannedArtifact, pinned: Toolchain, shop: Workshop, view: View, known: Mapping[str, str]
 ) -> list[str]:
     name, out = planned.component.name, shop.work / f"{planned.component.name}.again"
     _files(planned, pinned, shop, out, view, scratch=True)
@@ -261,7 +262,7 @@ def _with_releases(planned: PlannedArtifact, built: Built, plan: BuildPlan) -> B
     return built if set(planned.releases) == plan.releases else replace(built, releases=planned.releases)
 
 
-def _make(planned: PlannedArtifact, pinned: Toolchain, shop: _Workshop, store: Store, view: View) -> Built:
+def _make(planned: PlannedArtifact, pinned: Toolchain, shop: Workshop, store: Store, view: View) -> Built:
     began, out = time.monotonic(), shop.work / f"{planned.component.name}.out"
     facts = _files(planned, pinned, shop, out, view)
     provenance = {
@@ -278,7 +279,7 @@ def _make(planned: PlannedArtifact, pinned: Toolchain, shop: _Workshop, store: S
 def _files(
     planned: PlannedArtifact,
     pinned: Toolchain,
-    shop: _Workshop,
+    shop: Workshop,
     out: Path,
     view: View,
     scratch: bool = False,
@@ -319,7 +320,7 @@ def _others(
     asked: Asked,
     components: Sequence[Component],
     pinned: Toolchain,
-    shop: _Workshop,
+    shop: Workshop,
     store: Store,
 ) -> dict[str, list[Artifact]]:
     """Where only some were named: what the vars file has of the others, by release, as far as it is still what the lock says."""
@@ -335,58 +336,6 @@ def _others(
             if release in planned.releases and isinstance(artifact, Artifact):
                 found.setdefault(release, []).append(artifact)
     return found
-
-
-class _Workshop:
-    """What builds for the releases of one architecture: the builder and Debian's packages, each begun when it is first needed.
-
-    ``work`` is a folder on the controller for the time of the build.
-    """
-
-    def __init__(
-        self, asked: Asked, view: View, architecture: str, releases: tuple[str, ...], work: Path
-    ) -> None:
-        self.architecture, self.releases, self.work = architecture, releases, work
-        self._asked, self._view = asked, view
-        self._stack = ExitStack()
-        self._builder: Builder | None = None
-        self._apts: dict[str, Apt] = {}
-
-    def __enter__(self) -> _Workshop:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    @property
-    def builder(self) -> Builder:
-        """Raises NoBuilder, and what `builder_for` raises."""
-        if self._builder is None:
-            wanted = Target(self.architecture, oldest(self.releases))
-            context = builder_for(
-                self._asked.choice,
-                self._asked.inventory,
-                lambda text: self._view.say("builder", text),
-                wanted,
-            )
-            self._builder = self._stack.enter_context(context)
-        return self._builder
-
-    def target(self) -> Target:
-        """Return what the builder is. A lab host is of this machine's architecture: to know that, it need not be up."""
-        if self._asked.choice == "lab" and self.architecture == platform.machine():
-            return Target(self.architecture, oldest(self.releases))
-        return Target(self.builder.architecture, self.builder.release)
-
-    def apt(self, release: str) -> Apt:
-        """Return an apt that has fetched the package lists of ``release`` for this architecture. Raises BuildError."""
-        if release not in self._apts:
-            self._view.say("debian", f"fetching the package lists of Debian {release}")
-            name = DEBIAN_NAMES.get(self.architecture, self.architecture)
-            apt = Apt(self.work / f"apt-{release}-{name}", run_tool, name)
-            apt.update(package_sources(release))
-            self._apts[release] = apt
-        return self._apts[release]
 
 
 @contextmanager

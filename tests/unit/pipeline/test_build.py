@@ -26,6 +26,7 @@ from orchestrator.model.component import Component, DebianPackage, Source
 from orchestrator.model.errors import BuildError, UsageError
 from orchestrator.pipeline import build as pipeline
 from orchestrator.pipeline import pin as pipeline_pin
+from orchestrator.pipeline import workshop
 from orchestrator.pipeline.build import Asked, Built, build, pin, verify
 from orchestrator.pipeline.builders import Choice, NoBuilder
 from orchestrator.pipeline.pin import Lock
@@ -102,11 +103,11 @@ class Builders:
 @pytest.fixture
 def builders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Builders:
     fake = Builders()
-    monkeypatch.setattr(pipeline, "builder_for", fake.builder_for)
+    monkeypatch.setattr(workshop, "builder_for", fake.builder_for)
     monkeypatch.setattr(pipeline, "make", fake.make)
     monkeypatch.setattr(pipeline, "download_locked", fake.download)
-    monkeypatch.setattr(pipeline, "package_sources", lambda release: (release,))
-    monkeypatch.setattr(pipeline, "run_tool", lambda command, folder: "")
+    monkeypatch.setattr(workshop, "package_sources", lambda release: (release,))
+    monkeypatch.setattr(workshop, "run_tool", lambda command, folder: "")
     monkeypatch.setattr(pipeline, "images", lambda cache, say, folders: ImageSet((), "k", "/set.tar", "s"))
     monkeypatch.setattr(pipeline, "cache_folder", lambda environ: tmp_path / "cache")
     return fake
