@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo    everything on this machine: two local Debian hosts, provisioned, benchmarked, one report
 # make test    lint, types, unit, peer, browser (Chromium) and lab tests (real hosts: root, systemd-nspawn)
-# make test-long   lab tests that compile for minutes and that no smaller one replaces
+# make test-long   lab tests of minutes: everything from source on two Debian releases; the matrix in a virtual machine
 # make peers   other people's tools: benchstat reads the exports; ansible-core and labctl apply the same playbooks
 # make check   lint, types and unit tests alone: two minutes on two cores
 .PHONY: demo test test-long check lint types unit installed peers browser lab golden pictures simulation fuzz protos schemas dist lock clean help

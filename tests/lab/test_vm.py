@@ -83,6 +83,7 @@ def who_gave_addresses(inventory: Path, host: str) -> list[str]:
     return [{"1": "kernel", "3": "udev"}[number] for number in said.split()]
 
 
+@pytest.mark.long
 def test_the_thesis_matrix_in_a_virtual_machine_without_any_adapter(
     provisioned_lab: LabOfTests, vm_lab: LabOfTests, tmp_path: Path
 ) -> None:
