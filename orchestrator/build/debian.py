@@ -19,6 +19,7 @@ from orchestrator.model.errors import BuildError
 from orchestrator.model.image_lock import ImageLock
 
 SECONDS = 300.0
+OTHER_BYTES = "The same version with other bytes is not Debian's: look at the mirror."
 PIN = "labctl build --pin images@latest"
 
 Run = Callable[[Sequence[str], Path], str]
@@ -125,14 +126,12 @@ def download_locked(
     out.mkdir(parents=True, exist_ok=True)
     apt.download(packages, out)
     for package in packages:
-        path = next(iter(sorted(out.glob(f"{package.name}_*.deb"))), None)
-        if path is None:
-            raise BuildError(f"apt-get download left no {package.name}_*.deb.")
+        path = _deb_of(package.name, out)
         actual, expected = sha256_of(path), package.sha256[apt.architecture]
         if actual != expected:
             raise BuildError(
                 f"{package.name} {package.version} has sha256 {actual}, and its component.yaml says {expected}.",
-                "The same version with other bytes is not Debian's: look at the mirror.",
+                OTHER_BYTES,
             )
         path.rename(out / deb_name(package, apt.architecture))
     return tuple(f"apt-get download {package.name}={package.version}" for package in packages)
@@ -225,9 +224,7 @@ def _chosen(
 def _checked(
     package: DebianPackage, found: DebianPackage, held: frozenset[str], architecture: str, work: Path
 ) -> Fetched:
-    path = next(iter(sorted(work.glob(f"{package.name}_*.deb"))), None)
-    if path is None:
-        raise BuildError(f"apt-get download left no {package.name}_*.deb.")
+    path = _deb_of(package.name, work)
     sha256 = sha256_of(path)
     expected = package.sha256.get(architecture) if found.version == package.version else None
     if expected is None and package.name in held:
@@ -238,9 +235,17 @@ def _checked(
     if sha256 != (expected or found.sha256["here"]):
         raise BuildError(
             f"{path.name} has sha256 {sha256}, and not {expected or found.sha256['here']} as it should.",
-            "The same version with other bytes is not Debian's: look at the mirror.",
+            OTHER_BYTES,
         )
     return Fetched(package.name, found.version, sha256, path, expected is not None)
+
+
+def _deb_of(package: str, folder: Path) -> Path:
+    """Return the .deb that apt-get has left in ``folder``. Raises BuildError: there is none."""
+    path = next(iter(sorted(folder.glob(f"{package}_*.deb"))), None)
+    if path is None:
+        raise BuildError(f"apt-get download left no {package}_*.deb.")
+    return path
 
 
 def _stanzas(said: str) -> Iterator[DebianPackage]:

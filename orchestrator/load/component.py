@@ -209,6 +209,15 @@ def load_component(
     )
 
 
+def debian_components(folders: Sequence[Path]) -> tuple[Component, ...]:
+    """The components whose source is Debian's packages; the others' locks and checkouts are not looked at. Raises ConfigError."""
+    places = list_components(folders).values()
+    sources = {folder: validate(load_document(folder / FILE), _File).source for folder in places}
+    own = [folder for folder, source in sources.items() if Source(source) is Source.DEBIAN]
+    loaded = (load_component(folder)[0] for folder in own)
+    return tuple(component for component in loaded if component is not None)
+
+
 def _check_kind(document: Document, file: _File) -> None:
     if file.handler and file.handler.kind not in HANDLER_KINDS:
         raise document.error(("handler", "kind"), unknown_kind(file.handler.kind))

@@ -57,6 +57,12 @@ def oldest(releases: Collection[str]) -> str:
     return min(releases, key=list(RELEASES).index)
 
 
+def is_newer(release: str, than: str) -> bool:
+    """Say whether ``release`` came after ``than``, a key of RELEASES. Of a release that labctl does not know it is not said."""
+    order = list(RELEASES)
+    return release in RELEASES and order.index(release) > order.index(than)
+
+
 ARTIFACTS = "artifacts.yaml"
 """In the state folder: the vars file that a build leaves, which playbooks take by vars_files."""
 PREFIX = "/opt/labctl"

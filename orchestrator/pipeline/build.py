@@ -146,8 +146,10 @@ def _build_for(
 ) -> tuple[list[Built], list[TargetArtifacts]]:
     """Make what the releases of one architecture lack; what each of them has then."""
     chosen = choose(components, asked.names)
+    rest: Mapping[str, Sequence[Artifact]] = {}
     try:
         plan = plan_build(chosen, pinned, shop.target(), shop.releases, shop.work)
+        rest = _others(asked, components, pinned, shop, store)
     except NoBuilder as error:
         plan = nothing_to_build_on(chosen, shop.releases, error.message)
     done = {_identity(planned): built for planned, built in _cached(plan, store, view)}
@@ -156,7 +158,6 @@ def _build_for(
             built = _with_releases(planned, _make(planned, pinned, shop, store, view), plan)
             done[_identity(planned)] = built
             view.built(built)
-    rest = _others(asked, components, pinned, shop, store)
     of_targets = []
     for release in shop.releases:
         target = Target(shop.architecture, release)
@@ -326,14 +327,18 @@ def _others(
     """Where only some were named: what the vars file has of the others, by release, as far as it is still what the lock says."""
     if not asked.names:
         return {}
+    before = read_artifacts(asked.state / ARTIFACTS)
+    listed = {
+        release: entries_of(before, Target(shop.architecture, release)).get("components") or {}
+        for release in shop.releases
+    }
+    names = {name for entries in listed.values() for name in entries} - set(asked.names)
+    rest = [component for component in components if component.name in names]
     found: dict[str, list[Artifact]] = {}
-    for release in shop.releases:
-        target = Target(shop.architecture, release)
-        listed = entries_of(read_artifacts(asked.state / ARTIFACTS), target).get("components") or {}
-        rest = [item for item in components if item.name in listed and item.name not in asked.names]
-        for planned in plan_build(rest, pinned, shop.target(), shop.releases, shop.work).artifacts:
-            artifact = store.find(planned.component, planned.key)
-            if release in planned.releases and isinstance(artifact, Artifact):
+    for planned in plan_build(rest, pinned, shop.target(), shop.releases, shop.work).artifacts:
+        artifact = store.find(planned.component, planned.key)
+        for release in planned.releases:
+            if planned.component.name in listed[release] and isinstance(artifact, Artifact):
                 found.setdefault(release, []).append(artifact)
     return found
 

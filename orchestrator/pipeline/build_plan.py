@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestrator.build import snapshot
 from orchestrator.build.key import inputs_of, key_of
-from orchestrator.model.artifact import RELEASES, MissingComponent, Target, oldest
+from orchestrator.model.artifact import RELEASES, MissingComponent, Target, is_newer, oldest
 from orchestrator.model.component import Component, Source, Toolchain
 from orchestrator.model.errors import BuildError
 
@@ -110,8 +110,7 @@ def _built(
 
 def _demand_old_enough(component: Component, builder: Target, release: str) -> None:
     """Raise BuildError where C that ``builder`` compiles would not start on ``release``."""
-    order = list(RELEASES)
-    if builder.release not in RELEASES or order.index(builder.release) <= order.index(release):
+    if not is_newer(builder.release, release):
         return
     raise BuildError(
         f"{component.name} is built with a C library: what Debian {RELEASES[builder.release]} ({builder.release}) builds does not"

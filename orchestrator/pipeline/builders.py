@@ -21,7 +21,7 @@ from orchestrator.lab.lifecycle import Labs
 from orchestrator.lab.system import System
 from orchestrator.load.inventory import endpoint_of, load_inventory, select_hosts
 from orchestrator.load.lab import lab_spec
-from orchestrator.model.artifact import LAB_RELEASE, RELEASES, Target
+from orchestrator.model.artifact import LAB_RELEASE, RELEASES, Target, is_newer
 from orchestrator.model.errors import BuildError, ConfigError, LabError, UnreachableError
 from orchestrator.model.inventory import BUILDERS, Host, Inventory
 from orchestrator.model.lab import LabSpec
@@ -103,8 +103,7 @@ def _unfit(builder: Builder, target: Target) -> str | None:
     """Return why ``builder`` cannot build for ``target``, a sentence; None where it can."""
     if builder.architecture != target.architecture:
         return f"{builder.name} is {builder.architecture}."
-    order = list(RELEASES)
-    if builder.release in order and order.index(builder.release) > order.index(target.release):
+    if is_newer(builder.release, target.release):
         return f"{builder.name} has Debian {builder.release}, which is newer than {target.release}."
     return None
 

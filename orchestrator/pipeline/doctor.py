@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.build.artifacts import entries_of
-from orchestrator.load.component import declared_handlers, list_components, load_component
+from orchestrator.load.component import debian_components, declared_handlers
 from orchestrator.load.handlers import HostHandler, extra_handlers
 from orchestrator.load.language import Language
 from orchestrator.load.roles import read_vars_file
 from orchestrator.model.artifact import Target
-from orchestrator.model.component import Component
+from orchestrator.model.component import Component, Handler
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Host
 from orchestrator.model.text import printable_line, printable_value
@@ -36,8 +36,8 @@ def doctor(
     Raises ConfigError: the vars file, a component or an inventory's handler is wrong.
     """
     built = read_artifacts(artifacts) or {}
-    components = _components(folders)
-    handlers = {host.name: handlers_of(host, folders) for host in selection.hosts}
+    components, declared = debian_components(folders), declared_handlers(folders)
+    handlers = {host.name: handlers_of(host, declared) for host in selection.hosts}
 
     def diagnose(host: Host, connection: Connection) -> Diagnosis:
         facts = printable_value(gather_facts(connection))
@@ -45,12 +45,6 @@ def doctor(
         return examine(facts, build, handlers[host.name], refusals(connection))
 
     return selection.on_each(diagnose, forks)
-
-
-def _components(folders: Sequence[Path]) -> tuple[Component, ...]:
-    """Return what ``folders`` declare, with or without a lock."""
-    loaded = (load_component(folder, locked=False)[0] for folder in list_components(folders).values())
-    return tuple(component for component in loaded if component is not None)
 
 
 def build_state(
@@ -82,11 +76,14 @@ def refusals(connection: Connection) -> Mapping[str, str]:
     return {str(name): printable_line(str(sentence)) for name, sentence in entries}
 
 
-def handlers_of(host: Host, folders: Sequence[Path]) -> tuple[HostHandler, ...]:
-    """The handlers that components in ``folders`` and the host's inventory declare, by name. Raises ConfigError."""
+def handlers_of(host: Host, declared: Mapping[str, Handler]) -> tuple[HostHandler, ...]:
+    """The handlers that components and the host's inventory declare, by name. Raises ConfigError.
+
+    ``declared`` maps a component to its handler.
+    """
     handlers = {
         handler.name: HostHandler(handler.name, handler.kind, component)
-        for component, handler in declared_handlers(folders).items()
+        for component, handler in declared.items()
     }
     for name, handler in extra_handlers(host).items():
         handlers[name] = HostHandler(name, handler.kind)

@@ -126,7 +126,7 @@ class CriExecutor:
         try:
             self._await(cri, checkpoint)
             served = daemon(combination.socket)
-            if lacking := lacks_handler(cri, combination, missing_handlers(self._root)):
+            if lacking := lacks_handler(cri, combination, self._root):
                 return _trial(due, unsupported(lacking), 0, ())
             plan = self._plan(spec, due, combination, item, cri, checkpoint)
         except CriError as error:
@@ -286,15 +286,15 @@ class CriExecutor:
         return Audit(look, cgroup_parents(spec.host), self._root)
 
 
-def lacks_handler(cri: Cri, combination: Combination, missing: Mapping[str, str]) -> str | None:
-    """Why the combination cannot be run here, or None. ``missing`` has the handlers that this host cannot have, with the reason.
+def lacks_handler(cri: Cri, combination: Combination, root: Path) -> str | None:
+    """Why the combination cannot be run here, or None. Below ``root`` is written which handlers this host cannot have.
 
     Raises CriError: the runtime does not answer.
     """
     handlers = cri.status().handlers
     if handlers is None or combination.handler in handlers:
         return None
-    if reason := missing.get(combination.handler):
+    if reason := missing_handlers(root).get(combination.handler):
         return f"{combination.handler} is not to be had on this host: {reason}"
     return f"{combination.cri} has no handler {combination.handler}; it has {', '.join(sorted(handlers)) or 'none'}."
 

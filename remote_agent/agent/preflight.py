@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,10 +48,7 @@ def preflight(
     ``benchmarks`` say which images are looked for; without any it is the usual one.
     """
     images = _named(benchmarks, IMAGE_PARAM) if benchmarks else [IMAGE]
-    missing = missing_handlers(root)
-    found = [
-        finding for combination in combinations for finding in _combination(combination, images, missing)
-    ]
+    found = [finding for combination in combinations for finding in _combination(combination, images, root)]
     unsupported = [finding for finding in found if finding.name == UNSUPPORTED]
     if combinations and len(unsupported) == len(combinations):
         found.append(Finding("", "handler", False, f"No combination can run here: {unsupported[0].message}"))
@@ -85,24 +82,20 @@ def _registry(ref: str) -> Iterator[Finding]:
     yield Finding("", "registry", there, message, "" if there else PROVISION)
 
 
-def _combination(
-    combination: Combination, images: Sequence[str], missing: Mapping[str, str]
-) -> Iterator[Finding]:
+def _combination(combination: Combination, images: Sequence[str], root: Path) -> Iterator[Finding]:
     name, socket = combination.name, combination.socket
     if not Path(socket).is_socket():
         yield Finding(name, "socket", False, f"There is no socket {socket}.", PROVISION)
         return
     with Cri(socket) as cri:
         try:
-            yield from _runtime(cri, combination, images, missing)
+            yield from _runtime(cri, combination, images, root)
         except CriError as error:
             hint = f"Look at it: systemctl status {combination.cri}."
             yield Finding(name, "socket", False, f"{socket} does not answer: {error}.", hint)
 
 
-def _runtime(
-    cri: Cri, combination: Combination, images: Sequence[str], missing: Mapping[str, str]
-) -> Iterator[Finding]:
+def _runtime(cri: Cri, combination: Combination, images: Sequence[str], root: Path) -> Iterator[Finding]:
     version, status, name = cri.version(), cri.status(), combination.name
     yield Finding(name, "socket", True, f"{version.runtime} {version.version} at {combination.socket}.")
     problems = "; ".join(status.problems)
@@ -114,8 +107,8 @@ def _runtime(
         problems or "Runtime and network are ready.",
         "" if status.ready else hint,
     )
-    lacking = lacks_handler(cri, combination, missing)
-    if lacking and combination.handler in missing:
+    lacking = lacks_handler(cri, combination, root)
+    if lacking and combination.handler in missing_handlers(root):
         yield Finding(name, UNSUPPORTED, True, lacking)
     else:
         message = lacking or f"Handler {combination.handler} is configured."

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.load.component import (
     choose,
+    debian_components,
     declared_handlers,
     load_component,
     load_components,
@@ -252,3 +253,12 @@ def test_each_release_has_packages_of_its_own_or_a_reason(tmp_path: Path) -> Non
 def test_releases_say_one_thing(tmp_path: Path, old: str, new: str, expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
         loaded(put(tmp_path / "crun", SEVERAL.replace(old, new)))
+
+
+def test_debians_packages_are_known_whatever_other_components_lack(tmp_path: Path) -> None:
+    put(tmp_path / "runc", MODULE)
+    put(tmp_path / "mine", "source: checkout\ncheckout: nowhere\ngo: {build: {bin/x: .}}\n")
+    put(tmp_path / "crun", SEVERAL)
+    assert [component.name for component in debian_components([tmp_path])] == ["crun"]
+    with pytest.raises(ConfigError, match="checkout"):
+        load_component(tmp_path / "mine")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.load.component import declared_handlers
 from orchestrator.load.handlers import HostHandler, extra_handlers
 from orchestrator.load.inventory import load_inventory
 from orchestrator.model.component import Handler
@@ -27,7 +28,7 @@ def test_they_are_beside_those_of_components(tmp_path: Path) -> None:
         "source: module\nhandler: {name: runc-1.5, program: bin/x}\n"
     )
     there = host(tmp_path, '{other: {program: /opt/x}, gvisor: {program: "{{ x }}", kind: runsc}}')
-    assert handlers_of(there, [tmp_path / "components"]) == (
+    assert handlers_of(there, declared_handlers([tmp_path / "components"])) == (
         HostHandler("runc-1.5", "runc", "mine"),
         HostHandler("other", "runc"),
         HostHandler("gvisor", "runsc"),

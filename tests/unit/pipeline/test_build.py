@@ -19,6 +19,7 @@ from orchestrator.build.builder import Builder, Say
 from orchestrator.build.debian import Apt
 from orchestrator.build.execute import Order
 from orchestrator.build.recipe import DEBIAN_NAMES, Recipe
+from orchestrator.build.store import Store
 from orchestrator.build.toolchain import Caches
 from orchestrator.load.component import load_component
 from orchestrator.model.artifact import ImageSet, MissingComponent, Target
@@ -433,3 +434,35 @@ def test_a_debian_lock_names_what_each_release_has_now(asked: Asked, monkeypatch
         if architecture == "amd64"
         else f"{architecture}: d" in text
     )
+
+
+def test_the_others_of_two_releases_are_looked_up_once_and_kept(
+    asked: Asked, builders: Builders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = replace(asked, targets=BOTH)
+    build(both, Watch())
+    looked_up: list[str] = []
+    find = Store.find
+
+    def counting(self: Store, component: Component, key: str) -> object:
+        looked_up.append(component.name)
+        return find(self, component, key)
+
+    monkeypatch.setattr(Store, "find", counting)
+    before = vars_of(asked, "bookworm"), vars_of(asked, "trixie")
+    build(replace(both, names=("runc",)), Watch())
+    assert sorted(looked_up) == ["crun", "runc", "runsc"]
+    assert (vars_of(asked, "bookworm")["components"], vars_of(asked, "trixie")["components"]) == (
+        before[0]["components"],
+        before[1]["components"],
+    )
+
+
+def test_naming_components_does_not_fail_where_an_architecture_has_no_builder(
+    asked: Asked, builders: Builders
+) -> None:
+    targets = (Target(MACHINE, "trixie"), Target("m68k", "trixie"))
+    watch = Watch()
+    build(replace(asked, targets=targets, names=("runc",)), watch)
+    assert watch.made == ["runc"]
+    assert [name for name, target, _ in watch.lacking if target == "trixie-m68k"] == ["runc"]

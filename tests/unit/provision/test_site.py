@@ -17,6 +17,7 @@ import yaml
 from orchestrator.load.inventory import load_inventory
 from orchestrator.load.language import Language
 from orchestrator.load.playbook import load_playbook
+from orchestrator.model.artifact import RELEASES
 from orchestrator.provision.channel import Channel
 from orchestrator.provision.compile import Options
 from orchestrator.provision.engine import HostRun, HostStopped
@@ -699,3 +700,9 @@ def test_what_would_be_replaced_is_refused_with_the_programs_sentence(tmp_path: 
     )
     with pytest.raises(HostStopped, match="labctl did not make the file /etc/x"):
         steps(tmp_path, stdout={"python3 /run/labctl-programs/ownership.py claim": says})
+
+
+def test_the_playbooks_know_the_releases_that_labctl_builds_for() -> None:
+    """They have a list of their own, for ansible-core."""
+    defaults = yaml.safe_load((SITE.parent / "roles/target/defaults/main.yaml").read_text())
+    assert defaults["target_releases"] == dict(RELEASES)
