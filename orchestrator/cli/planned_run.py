@@ -103,13 +103,9 @@ def some_names(names: Sequence[str], of: int) -> str:
 
 def duration_line(spec: RunSpec, time: Expected) -> str:
     """How long it will take, and by what: earlier runs of this lab, or typical durations on another machine."""
-    names = [*(f"by {run}" for run in (", ".join(time.sources),) if run)]
-    if time.typical:
-        part = f"{some_names(time.typical, len(spec.benchmarks))} " if names else ""
-        names.append(f"{part}by typical durations on {time.machine}")
-    if not names:
+    by = _measured_in(spec, time)
+    if not by:
         return "Expected duration: unknown until it was run once."
-    by = ", ".join(names)
     if time.most is None:
         return (
             f"Expected duration: over {duration(time.least)}, {by}; "
@@ -118,3 +114,12 @@ def duration_line(spec: RunSpec, time: Expected) -> str:
     if duration(time.least) == duration(time.most):
         return f"Expected duration: about {duration(time.most)}, {by}."
     return f"Expected duration: {duration(time.least)} to {duration(time.most)}, {by}."
+
+
+def _measured_in(spec: RunSpec, time: Expected) -> str:
+    """``by RUN, RUN``, ``by typical durations on MACHINE``, or both with the benchmarks that the second is for."""
+    earlier = f"by {', '.join(time.sources)}" if time.sources else ""
+    typical = f"by typical durations on {time.machine}" if time.typical else ""
+    if earlier and typical:
+        return f"{earlier}; {some_names(time.typical, len(spec.benchmarks))} {typical}"
+    return earlier or typical

@@ -145,7 +145,7 @@ def test_an_earlier_run_goes_before_typical_durations_and_both_are_named(store: 
     assert took.most == pytest.approx(10 * 3.0 + 10 * 5.0)
     assert (took.sources, took.typical) == (("1-old",), ("y",))
     assert duration_line(spec, took) == (
-        f"Expected duration: about 1 min 20 s, by 1-old, y by typical durations on {MACHINE}."
+        f"Expected duration: about 1 min 20 s, by 1-old; y by typical durations on {MACHINE}."
     )
 
 
