@@ -43,7 +43,7 @@ def _quantity(kind: str) -> Callable[[click.Context, click.Parameter, str | None
         "labctl run --suite demo",
         "labctl run --suite operations machines.yaml --runs 30 --seed 7",
         "labctl run --suite operations --precision 3% --budget 30m",
-        "labctl run --suite scalability --dry-run   # what, what it can show, and how long",
+        "labctl run --suite scalability --dry-run   # what it can show, how long",
         "labctl run --resume 20260131-093000-demo-4f2a --detach",
         "labctl run --suite demo --prepare   # for ansible-playbook: docs/fleets.md",
     ),
