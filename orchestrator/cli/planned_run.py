@@ -104,7 +104,7 @@ def some_names(names: Sequence[str], of: int) -> str:
 def duration_line(spec: RunSpec, time: Expected) -> str:
     """How long it will take, and by what: earlier runs of this lab, or typical durations on another machine."""
     by = _measured_in(spec, time)
-    if not by:
+    if not by or not time.least:
         return "Expected duration: unknown until it was run once."
     if time.most is None:
         return (
