@@ -18,9 +18,10 @@ from orchestrator.results.between import between
 from orchestrator.results.block_numbers import unbalanced, unreachable
 from orchestrator.results.changed_verdicts import judged
 from orchestrator.results.controls import AUTO, chosen_control
+from orchestrator.results.failures import Cell, compare_failures, outcomes, renamed
 from orchestrator.results.gates import decide
 from orchestrator.results.identity import read_identities
-from orchestrator.results.matching import Recorded, common, flagged
+from orchestrator.results.matching import Common, Recorded, common, flagged
 from orchestrator.results.table import read_counts, read_series
 from orchestrator.results.within import within
 
@@ -42,12 +43,17 @@ def compare_combinations(folder: Path, baseline: str | None, combination: str, w
         ALPHA, wanted.margin, PRECISION, family=sum(measure.primary for measure in run.measures)
     )
     changes, verdicts = within(run, baseline, combination, settings)
+    rates = compare_failures(
+        renamed(run.outcomes, baseline, combination),
+        run.outcomes,
+        [(change.host, change.benchmark, change.combination) for change in changes],
+    )
     return Comparison(
         a=_side(run.spec, baseline),
         b=_side(run.spec, combination),
         control=None,
         settings=settings,
-        gates=decide(wanted.gates, changes),
+        gates=decide(wanted.gates, changes, rates=rates),
         verdicts=verdicts,
         changes=changes,
         drift=(),
@@ -57,6 +63,7 @@ def compare_combinations(folder: Path, baseline: str | None, combination: str, w
             *flagged("the run", run, run.spec.hosts),
             *unreachable(changes, settings),
         ),
+        failures=rates.notable,
     )
 
 
@@ -77,12 +84,13 @@ def compare_runs(first: Path, second: Path, wanted: Wanted) -> Comparison:
             "No combination has a value of one benchmark in either run.", "`labctl report` says why."
         )
     settings = Settings(ALPHA, wanted.margin, PRECISION, family=_family(changes))
+    rates = compare_failures(a.outcomes, b.outcomes, _cells(both))
     return Comparison(
         a=_side(a.spec),
         b=_side(b.spec),
         control=control.name,
         settings=settings,
-        gates=decide(wanted.gates, changes, control.name),
+        gates=decide(wanted.gates, changes, control.name, rates),
         verdicts=judged(found, both.measures, control.name, settings),
         changes=changes,
         drift=drift,
@@ -96,6 +104,7 @@ def compare_runs(first: Path, second: Path, wanted: Wanted) -> Comparison:
             *unreachable(changes, settings),
             *unbalanced(changes),
         ),
+        failures=rates.notable,
     )
 
 
@@ -110,7 +119,19 @@ def _recorded(folder: Path) -> Recorded:
         values=values,
         contamination=run.estimates.contamination,
         identities=read_identities(run.folder, run.spec),
+        outcomes=outcomes(read_counts(run.folder, warmup=False)),
     )
+
+
+def _cells(both: Common) -> list[Cell]:
+    """Every host, benchmark and combination that both runs have, the control's too."""
+    benchmarks = dict.fromkeys(measure.benchmark for measure in both.measures)
+    return [
+        (host.name, benchmark, combination)
+        for host in both.hosts
+        for benchmark in benchmarks
+        for combination in both.combinations
+    ]
 
 
 def _side(spec: RunSpec, combination: str | None = None) -> Side:

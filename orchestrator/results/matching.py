@@ -10,12 +10,14 @@ combinations   by their names. What they are made of may differ: that may be wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from orchestrator.model.comparison import TrialOutcomes
 from orchestrator.model.errors import UsageError
 from orchestrator.model.estimates import Contamination, Measure, Notice
 from orchestrator.model.run import BenchmarkPlan, RunHost, RunSpec
 from orchestrator.model.samples import HostRecord, TrialCount
+from orchestrator.results.failures import Cell
 from orchestrator.results.identity import Identity, Likeness, likeness
 from orchestrator.results.task import Values
 
@@ -33,6 +35,8 @@ class Recorded:
     values: Values
     contamination: Contamination | None
     identities: Mapping[str, Identity]
+    outcomes: Mapping[Cell, TrialOutcomes] = field(default_factory=dict)
+    """How its trials ended, warm-up left out."""
 
     def record(self, host: str) -> HostRecord | None:
         return next((one for one in self.hosts if one.host == host), None)
