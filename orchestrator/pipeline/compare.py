@@ -18,10 +18,12 @@ from orchestrator.results.between import between
 from orchestrator.results.block_numbers import unbalanced, unreachable
 from orchestrator.results.changed_verdicts import judged
 from orchestrator.results.controls import AUTO, chosen_control
+from orchestrator.results.copies import ITSELF, refuse_copies
 from orchestrator.results.failures import Cell, compare_failures, outcomes, renamed
 from orchestrator.results.gates import decide
 from orchestrator.results.identity import read_identities
 from orchestrator.results.matching import Common, Recorded, common, flagged
+from orchestrator.results.store import RunFolder
 from orchestrator.results.table import read_counts, read_series
 from orchestrator.results.within import within
 
@@ -74,6 +76,7 @@ def compare_runs(first: Path, second: Path, wanted: Wanted) -> Comparison:
             f"Run {first.name} is not compared with itself.",
             "Two combinations of it can be: `labctl compare RUN --baseline CRI/OCI --with CRI/OCI`.",
         )
+    refuse_copies([(folder, RunFolder(folder).read_spec()) for folder in (first, second)], ITSELF)
     a, b = _recorded(first), _recorded(second)
     both = common(a, b)
     control = chosen_control(a, b, both, wanted.control)
