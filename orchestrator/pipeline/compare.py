@@ -22,7 +22,7 @@ from orchestrator.results.copies import ITSELF, refuse_copies
 from orchestrator.results.failures import Cell, compare_failures, outcomes, renamed
 from orchestrator.results.gates import decide
 from orchestrator.results.identity import read_identities
-from orchestrator.results.matching import Common, Recorded, common, flagged
+from orchestrator.results.matching import Common, Recorded, common, flagged, in_units_of
 from orchestrator.results.store import RunFolder
 from orchestrator.results.table import read_counts, read_series
 from orchestrator.results.within import within
@@ -77,7 +77,8 @@ def compare_runs(first: Path, second: Path, wanted: Wanted) -> Comparison:
             "Two combinations of it can be: `labctl compare RUN --baseline CRI/OCI --with CRI/OCI`.",
         )
     refuse_copies([(folder, RunFolder(folder).read_spec()) for folder in (first, second)], ITSELF)
-    a, b = _recorded(first), _recorded(second)
+    a = _recorded(first)
+    b = in_units_of(a, _recorded(second))
     both = common(a, b)
     control = chosen_control(a, b, both, wanted.control)
     found, drift = between(a, b, both, control.name, ALPHA)

@@ -11,6 +11,9 @@ in the order of run.json's hosts, of a host's runs by their ids, and of a journa
 a reboot has set the host's clock to zero. ``block`` is a block's number in its run; ``number`` is its number over all runs
 of the host, so that two blocks never share one: pairs are made by it, and only ever within a block of one run.
 
+A metric is in one unit, the first that was recorded of it: values in another unit of its dimension are converted
+(`orchestrator.model.units`), and where they cannot be, the merge is refused.
+
 The trials go from JSON lines to Parquet inside DuckDB, without a Python object for each; on one thread and without a sort,
 so that the rows and the bytes of the file follow from the journals alone.
 """
@@ -33,6 +36,7 @@ from orchestrator.model.samples import BlockRecord, HostRecord, Note
 from orchestrator.results.journals import STATUSES, TRIAL_FIELDS, Journal, read_journal, refuse
 from orchestrator.results.store import RunFolder
 from orchestrator.results.touchstone import as_journal
+from orchestrator.results.units import Conversion, read_conversions
 
 SAMPLES, TRIALS = "samples.parquet", "trials.parquet"
 
@@ -62,8 +66,8 @@ WRONG = f"""
                                     OR NOT isfinite(s.value))) = 0))
          + (SELECT count(*) - count(DISTINCT (benchmark, block, combination)) FROM trial WHERE source = $source)
 """
-SAMPLE_ROWS = f"""
-    SELECT {KEY}, sample.metric, sample.unit, sample.item, sample.value, start_ns, elapsed_ns
+SAMPLE_ROWS = """
+    SELECT {key}, sample.metric, {unit} AS unit, sample.item, {value} AS value, start_ns, elapsed_ns
     FROM (SELECT *, unnest(samples) AS sample FROM trial)
 """
 TRIAL_ROWS = f"SELECT {KEY}, reason, start_ns, elapsed_ns, cleanup_ns, leaks FROM trial"
@@ -95,7 +99,8 @@ class Told:
 def merge(folder: Path, spec: RunSpec, parts: Sequence[Part] = ()) -> Told:
     """Merge the journals of ``spec``'s hosts into ``folder``: those below it, or those of ``parts`` in the order of their ids.
 
-    A host without a journal is no error as long as one has some: its record says so. Raises ResultError.
+    A host without a journal is no error as long as one has some: its record says so. Raises ResultError; UsageError: two
+    runs have one metric in units that do not convert.
     """
     parts = parts or (Part(folder, spec, {host.name: host.name for host in spec.hosts}),)
     with ExitStack() as stack:
@@ -165,10 +170,29 @@ def _write(
         database.execute(TABLE)
         for source, numbered in enumerate(journals):
             _load(database, source, numbered)
-        for rows, name in ((SAMPLE_ROWS, SAMPLES), (TRIAL_ROWS, TRIALS)):
+        conversions = read_conversions(database, [(one.run, one.journal.host.name) for one in journals])
+        for rows, name in ((_sample_rows(conversions), SAMPLES), (TRIAL_ROWS, TRIALS)):
             target = stack.enter_context(aside(folder / name))
             database.execute(f"COPY ({rows}) TO '{_quoted(target)}' (FORMAT parquet, COMPRESSION zstd)")
         return {(r, h, b, n): count for r, h, b, n, count in database.execute(REDONE).fetchall()}
+
+
+def _sample_rows(conversions: Sequence[Conversion]) -> str:
+    """The query of samples, with a CASE for each unit that is converted: a join would not keep the order of rows."""
+    unit, value = "sample.unit", "sample.value"
+    if conversions:
+        cases = [(_matches(conversion), conversion) for conversion in conversions]
+        units = " ".join(f"WHEN {where} THEN {_literal(each.into)}" for where, each in cases)
+        values = " ".join(f"WHEN {where} THEN sample.value * {each.factor!r}" for where, each in cases)
+        unit, value = f"CASE {units} ELSE {unit} END", f"CASE {values} ELSE {value} END"
+    return SAMPLE_ROWS.format(key=KEY, unit=unit, value=value)
+
+
+def _matches(conversion: Conversion) -> str:
+    return (
+        f"benchmark = {_literal(conversion.benchmark)} AND sample.metric = {_literal(conversion.metric)} "
+        f"AND sample.unit = {_literal(conversion.unit)}"
+    )
 
 
 def _load(database: duckdb.DuckDBPyConnection, source: int, numbered: _Numbered) -> None:
@@ -243,3 +267,8 @@ def _blocks(
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
+
+
+def _literal(text: str) -> str:
+    """As a string of SQL's: names are as hosts and imported files wrote them."""
+    return "'" + text.replace("'", "''") + "'"
