@@ -45,7 +45,7 @@ def digest(folder: Path) -> None:
     spec = run.read_spec()
     refuse_copies([(folder, spec)])
     sources = store.fingerprint(folder)
-    told = merge(folder, spec)
+    told = merge(folder, spec, primaries=primaries(catalogue(spec)))
     _estimate(run, spec, told, sources)
 
 
@@ -70,7 +70,10 @@ def digest_joined(folders: Sequence[Path]) -> Path:
     run.write_spec(joined.spec)
     sources = store.fingerprint(folder, folders)
     told = merge(
-        folder, joined.spec, [Part(part, spec, joined.names[spec.id]) for part, spec in specs.items()]
+        folder,
+        joined.spec,
+        [Part(part, spec, joined.names[spec.id]) for part, spec in specs.items()],
+        primaries(catalogue(joined.spec)),
     )
     _estimate(run, joined.spec, told, sources, joined, list(specs.values()))
     return folder

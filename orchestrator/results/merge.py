@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +37,8 @@ from orchestrator.results.journals import STATUSES, TRIAL_FIELDS, Journal, read_
 from orchestrator.results.store import RunFolder
 from orchestrator.results.touchstone import as_journal
 from orchestrator.results.units import Conversion, read_conversions
+from remote_agent.contract.benchmark import Metric
+from remote_agent.contract.journal import WITHOUT_SAMPLES
 
 SAMPLES, TRIALS = "samples.parquet", "trials.parquet"
 
@@ -53,10 +55,23 @@ TABLE = """
         samples STRUCT(metric VARCHAR, value DOUBLE, unit VARCHAR, item INTEGER)[], start_ns BIGINT, elapsed_ns BIGINT,
         cleanup_ns BIGINT, leaks STRUCT(kind VARCHAR, what VARCHAR)[])
 """
+PRIMARY = "map($primary_of::VARCHAR[], $primaries::VARCHAR[])[benchmark]"
+BY_ITEM = "coalesce(map($primary_of::VARCHAR[], $by_item::BOOLEAN[])[benchmark], false)"
+LACKS = f"""
+    CASE WHEN status <> 'ok' THEN NULL
+         WHEN len(samples) = 0 THEN '{WITHOUT_SAMPLES}'
+         WHEN {PRIMARY} IS NOT NULL
+              AND len(list_filter(samples, lambda s: s.metric = {PRIMARY} AND (s.item IS NOT NULL) = {BY_ITEM})) = 0
+         THEN '{WITHOUT_SAMPLES} of ' || {PRIMARY} END
+"""
+"""What a trial that calls itself ok lacks, as the reason why it counts as failed; NULL: nothing."""
 LOAD = f"""
     INSERT INTO trial
-    SELECT ?, ?, ?, ?, block + coalesce(map(?::VARCHAR[], ?::INTEGER[])[benchmark], 0), * EXCLUDE (type)
-    FROM read_json(?, format = 'newline_delimited', columns = {COLUMNS}) WHERE type = 'trial'
+    SELECT $source, $run, $host, $machine,
+        block + coalesce(map($benchmarks::VARCHAR[], $first::INTEGER[])[benchmark], 0), * EXCLUDE (type, lacks)
+        REPLACE (CASE WHEN lacks IS NULL THEN status ELSE 'failed' END AS status, coalesce(lacks, reason) AS reason)
+    FROM (SELECT *, {LACKS} AS lacks
+        FROM read_json($file, format = 'newline_delimited', columns = {COLUMNS}) WHERE type = 'trial')
 """
 REQUIRED = " AND ".join(f"{name} IS NOT NULL" for name in sorted(TRIAL_FIELDS - {"reason"}))
 WRONG = f"""
@@ -72,6 +87,7 @@ SAMPLE_ROWS = """
 """
 TRIAL_ROWS = f"SELECT {KEY}, reason, start_ns, elapsed_ns, cleanup_ns, leaks FROM trial"
 REDONE = "SELECT run, host, benchmark, block, count(*) FROM trial WHERE attempt > 1 GROUP BY ALL"
+NO_PRIMARIES: Mapping[str, Metric] = {}
 MEMORY = "400MB"
 """DuckDB's bound; what is more goes to scratch files."""
 
@@ -96,9 +112,16 @@ class Told:
     blocks: tuple[BlockRecord, ...]
 
 
-def merge(folder: Path, spec: RunSpec, parts: Sequence[Part] = ()) -> Told:
+def merge(
+    folder: Path,
+    spec: RunSpec,
+    parts: Sequence[Part] = (),
+    primaries: Mapping[str, Metric] = NO_PRIMARIES,
+) -> Told:
     """Merge the journals of ``spec``'s hosts into ``folder``: those below it, or those of ``parts`` in the order of their ids.
 
+    A trial that succeeded has a sample of its benchmark's primary metric, where ``primaries`` has it by the benchmark's name and
+    the trial was not imported, and at least some sample elsewhere; one that has not counts as failed.
     A host without a journal is no error as long as one has some: its record says so. Raises ResultError; UsageError: two
     runs have one metric in units that do not convert.
     """
@@ -112,7 +135,7 @@ def merge(folder: Path, spec: RunSpec, parts: Sequence[Part] = ()) -> Told:
                 f"`labctl fetch {spec.id}` pulls them.",
             )
         try:
-            redone = _write(folder, journals, scratch)
+            redone = _write(folder, journals, scratch, primaries)
         except (OSError, duckdb.Error) as error:
             first = str(error).splitlines()[0]
             raise ResultError(f"{folder}: {SAMPLES} and {TRIALS} cannot be written: {first}.") from error
@@ -157,7 +180,7 @@ def _read(path: Path, host: RunHost, run: str, scratch: Path) -> tuple[Journal, 
 
 
 def _write(
-    folder: Path, journals: Sequence[_Numbered], scratch: Path
+    folder: Path, journals: Sequence[_Numbered], scratch: Path, primaries: Mapping[str, Metric]
 ) -> dict[tuple[str, str, str, int], int]:
     """Both files; gives how many trials of a block (run, host, benchmark, block) were redone, where any was."""
     with ExitStack() as stack:
@@ -169,7 +192,7 @@ def _write(
         database = stack.enter_context(duckdb.connect(config=settings))
         database.execute(TABLE)
         for source, numbered in enumerate(journals):
-            _load(database, source, numbered)
+            _load(database, source, numbered, primaries)
         conversions = read_conversions(database, [(one.run, one.journal.host.name) for one in journals])
         for rows, name in ((_sample_rows(conversions), SAMPLES), (TRIAL_ROWS, TRIALS)):
             target = stack.enter_context(aside(folder / name))
@@ -195,12 +218,26 @@ def _matches(conversion: Conversion) -> str:
     )
 
 
-def _load(database: duckdb.DuckDBPyConnection, source: int, numbered: _Numbered) -> None:
+def _load(
+    database: duckdb.DuckDBPyConnection, source: int, numbered: _Numbered, primaries: Mapping[str, Metric]
+) -> None:
     journal, first = numbered.journal, numbered.first
     host = journal.host
+    required = NO_PRIMARIES if host.imported else primaries
+    parameters = {
+        "source": source,
+        "run": numbered.run,
+        "host": host.name,
+        "machine": host.machine,
+        "benchmarks": list(first),
+        "first": list(first.values()),
+        "primary_of": list(required),
+        "primaries": [metric.name for metric in required.values()],
+        "by_item": [metric.per_item for metric in required.values()],
+        "file": str(numbered.readable),
+    }
     try:
-        database.execute(LOAD, [source, numbered.run, host.name, host.machine, list(first), list(first.values()),
-                                str(numbered.readable)])  # fmt: skip
+        database.execute(LOAD, parameters)
     except duckdb.Error as error:
         refuse(journal.path, host, str(error).splitlines()[0])
     if host.imported:
