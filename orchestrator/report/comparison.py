@@ -212,10 +212,10 @@ def more_failures(comparison: Comparison) -> str:
 
 
 def _failure_row(cell: FailureComparison) -> FailureRow:
-    reason = cell.b.reason or cell.a.reason if cell.a.failed or cell.b.failed else None
+    reason = next((side.reason for side in (cell.b, cell.a) if side.failed), None)
     why = f" Most often: {reason.rstrip('.')}." if reason else ""
     text = f"{cell.combination} in {cell.benchmark} on {cell.host}: {cell.sentence}{why}"
-    risen = cell.b.failed * cell.a.attempted > cell.a.failed * cell.b.attempted
+    risen = cell.b.failed * max(cell.a.attempted, 1) > cell.a.failed * cell.b.attempted
     return FailureRow(text, risen or cell.lost_support)
 
 

@@ -77,15 +77,22 @@ def _compared(cell: Cell, a: TrialOutcomes, b: TrialOutcomes) -> FailureComparis
 
 def _sentences(cell: FailureComparison) -> Iterable[str]:
     if cell.a.failed or cell.b.failed:
-        yield f"{_failed(cell.b)} failed in B, {cell.a.failed} of {cell.a.attempted} in A."
+        yield _failed(cell.a, cell.b)
     if cell.lost_support:
         why = f": {cell.b.reason.rstrip('.')}" if cell.b.reason and not cell.b.failed else ""
         total = cell.b.attempted + cell.b.unsupported
         yield f"{_trials(cell.b.unsupported, total)} not supported in B, but supported in A{why}."
 
 
-def _failed(side: TrialOutcomes) -> str:
-    return f"{side.failed} of {side.attempted} trial{'s' if side.attempted != 1 else ''}"
+def _failed(a: TrialOutcomes, b: TrialOutcomes) -> str:
+    if not b.attempted:
+        return f"{a.failed} of {_number(a.attempted)} failed in A, and none was tried in B."
+    beside = f"{a.failed} of {a.attempted} in A" if a.attempted else "and none was tried in A"
+    return f"{b.failed} of {_number(b.attempted)} failed in B, {beside}."
+
+
+def _number(trials: int) -> str:
+    return f"{trials} trial{'s' if trials != 1 else ''}"
 
 
 def _trials(count: int, total: int) -> str:
