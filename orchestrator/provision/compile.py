@@ -14,7 +14,7 @@ from stat import S_IMODE
 from typing import Any
 
 from orchestrator.load.arguments import BLOCKS, read_template
-from orchestrator.load.language import Language, TemplateFailed
+from orchestrator.load.language import OMIT, Language, Pending, TemplateFailed
 from orchestrator.load.modules import MODULES
 from orchestrator.load.search import candidates, find_file
 from orchestrator.model.errors import ConfigError
@@ -22,7 +22,7 @@ from orchestrator.model.playbook import Loop, Task, Written
 from orchestrator.provision.fetched import DestinationProblem, fetch_arguments
 from orchestrator.provision.files import Blobs
 from orchestrator.provision.local import carry_out
-from orchestrator.provision.scope import OMIT, Pending, Scope, ValueProblem
+from orchestrator.provision.scope import Scope, ValueProblem
 from orchestrator.provision.throttles import Throttles
 from remote_agent.contract.steps import BlobRef, Step
 

@@ -11,7 +11,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.load.language import MISSING, Compiled, Language, TemplateFailed, is_template
+from orchestrator.load.language import (
+    MISSING,
+    OMIT,
+    Compiled,
+    Language,
+    Pending,
+    TemplateFailed,
+    is_template,
+    stand_in,
+)
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.playbook import Play, Role, Task, Written
 from orchestrator.shipped import project_variables
@@ -19,18 +28,7 @@ from orchestrator.shipped import project_variables
 PENDING = object()
 """Stands for a registered result that has not come back yet."""
 
-OMIT = object()
-"""The value of ``omit``: an argument that has it is left out."""
-
 _MANAGED = "Ansible managed"
-
-
-class Pending(Exception):
-    """A template looked at a result that has not come back yet."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
 
 
 class ValueProblem(Exception):
@@ -76,16 +74,23 @@ class Scope:
         yield from dict.fromkeys(name for layer in self._layers for name in layer.values)
 
     def render(self, value: Any) -> Any:
-        """The value with every template in it, however deep, rendered. Raises Pending, TemplateFailed."""
+        """The value with every template in it, however deep, rendered; entries that are OMIT are left out.
+
+        Raises Pending, TemplateFailed.
+        """
         if is_template(value):
             return self._language.template(value).value(self.look)
         if isinstance(value, dict):
-            return {self.render(key): self.render(content) for key, content in value.items()}
-        return [self.render(content) for content in value] if isinstance(value, list) else value
+            entries = ((key, self.render(content)) for key, content in value.items())
+            return {key: content for key, content in entries if content is not OMIT}
+        if isinstance(value, list):
+            return [content for content in map(self.render, value) if content is not OMIT]
+        return value
 
     def render_file(self, compiled: Compiled) -> str:
         """The text of a template file. Raises Pending, TemplateFailed."""
-        return str(compiled.value(self.look))
+        value = compiled.value(self.look)
+        return "" if value is None else str(value)
 
     def holds(self, conditions: Sequence[Written], key: str) -> tuple[bool, Any]:
         """Do all hold? And the first that does not, as written. Raises Pending, ValueProblem."""
@@ -122,9 +127,22 @@ class Scope:
             )
         self._under_way.append(name)
         try:
-            return self.render(value)
+            return self._inner(value)
         finally:
             self._under_way.pop()
+
+    def _inner(self, value: Any, entry: bool = False) -> Any:
+        """A variable's value for the template that names it. An ``entry`` that cannot be had fails where it is used."""
+        if is_template(value):
+            try:
+                return self._language.template(value).value(self.look, inner=True)
+            except TemplateFailed as error:
+                if not entry:
+                    raise
+                return stand_in(error)
+        if isinstance(value, dict):
+            return {key: self._inner(content, True) for key, content in value.items()}
+        return [self._inner(content, True) for content in value] if isinstance(value, list) else value
 
 
 class _Variables(Mapping[str, Any]):
@@ -134,7 +152,10 @@ class _Variables(Mapping[str, Any]):
         self._scope = scope
 
     def __getitem__(self, name: str) -> Any:
-        value = self._scope.look(name)
+        try:
+            value = self._scope.look(name)
+        except TemplateFailed as error:
+            return stand_in(error, name)
         if value is MISSING:
             raise KeyError(name)
         return value
@@ -245,7 +266,6 @@ class Variables:
             **_host_names(host, inventory),
             "ansible_check_mode": check,
             "ansible_managed": _MANAGED,
-            "omit": OMIT,
         }
 
     def learn(self, facts: Mapping[str, Any]) -> None:
