@@ -156,6 +156,7 @@ class Compiled:
 
     def __init__(self, template: Template, finish: Callable[[LookingUp, Iterable[Any]], Any]) -> None:
         self._template, self._finish = template, finish
+        self._globals = dict(template.globals)
 
     def value(self, look: Lookup, inner: bool = False) -> Any:
         """Raises TemplateFailed, and Pending where ``look`` does.
@@ -163,7 +164,7 @@ class Compiled:
         ``inner``: of a variable that another template names; what in it is undefined fails where it is used.
         """
         template = self._template
-        context = LookingUp(template.environment, dict(template.globals), template.name, template.blocks)
+        context = LookingUp(template.environment, self._globals, template.name, template.blocks)
         context.look = look
         try:
             value = self._finish(context, template.root_render_func(context))

@@ -7,9 +7,10 @@ Each behaves as its namesake in ansible-core. What starts a program, writes a fi
 from __future__ import annotations
 
 import itertools
+import platform
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -189,8 +190,11 @@ def _template(query: Query) -> list[Any]:
 
 
 def _rendered(query: Query, path: Path, name: str, blocks: Any, names: Mapping[str, Any]) -> Any:
-    more = {**template_names(query.look, name, path), **names}
-    look: Lookup = lambda key: more[key] if key in more else query.look(key)  # noqa: E731
+    own = TemplateNames(query.look, name, path)
+
+    def look(key: str) -> Any:
+        return names[key] if key in names else own[key] if key in own else query.look(key)
+
     try:
         return query.compile_file(_read(path), blocks).value(look, inner=True)
     except TemplateFailed as error:
@@ -198,27 +202,44 @@ def _rendered(query: Query, path: Path, name: str, blocks: Any, names: Mapping[s
         raise TemplateFailed(f"{where}: {error}", undefined=error.undefined) from error
 
 
-def template_names(look: Lookup, name: str, path: Path, destination: str | None = None) -> dict[str, Any]:
-    """The variables that a template file has besides those of its task."""
-    import os
-    import pwd
+class TemplateNames(Mapping[str, Any]):
+    """The variables that a template file has besides those of its task; most files look at none of them."""
 
-    seen = path.stat()
+    def __init__(self, look: Lookup, name: str, path: Path, destination: str | None = None) -> None:
+        self._look, self._name, self._path, self._destination = look, name, path, destination
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "ansible_managed":
+            given = self._look(key)
+            return "Ansible managed" if given is MISSING else given
+        return _TEMPLATE_NAMES[key](self._name, self._path, self._destination)
+
+    def __contains__(self, key: object) -> bool:
+        return key in _TEMPLATE_NAMES or key == "ansible_managed"
+
+    def __iter__(self) -> Iterator[str]:
+        yield from ("ansible_managed", *_TEMPLATE_NAMES)
+
+    def __len__(self) -> int:
+        return len(_TEMPLATE_NAMES) + 1
+
+
+def _owner(path: Path) -> str | int:
     try:
-        owner: str | int = pwd.getpwuid(seen.st_uid).pw_name
+        return path.owner()
     except KeyError:
-        owner = seen.st_uid
-    managed = {} if look("ansible_managed") is not MISSING else {"ansible_managed": "Ansible managed"}
-    return {
-        **managed,
-        "template_host": os.uname().nodename,
-        "template_path": name,
-        "template_fullpath": str(path),
-        "template_destpath": destination,
-        "template_uid": owner,
-        "template_mtime": datetime.fromtimestamp(seen.st_mtime),
-        "template_run_date": datetime.now(),
-    }
+        return path.stat().st_uid
+
+
+_TEMPLATE_NAMES: Mapping[str, Callable[[str, Path, str | None], Any]] = {
+    "template_host": lambda name, path, destination: platform.node(),
+    "template_path": lambda name, path, destination: name,
+    "template_fullpath": lambda name, path, destination: str(path),
+    "template_destpath": lambda name, path, destination: destination,
+    "template_uid": lambda name, path, destination: _owner(path),
+    "template_mtime": lambda name, path, destination: datetime.fromtimestamp(path.stat().st_mtime),
+    "template_run_date": lambda name, path, destination: datetime.now(),
+}
 
 
 def _fileglob(query: Query) -> list[Any]:
