@@ -266,7 +266,7 @@ def _first_found(query: Query) -> list[Any]:
     options: dict[str, Any] = dict(query.options)
     names = _names_of(query.terms or _split(options.get("files", []), ","), options)
     for name in names:
-        found = find(query.look, "files", name)
+        found = find(query.look, None, name)
         if found is not None:
             return [str(found)]
     if truth_of(options.get("skip", False)):
