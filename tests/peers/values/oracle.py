@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ansible-core's own template engine, asked for the values of a zoo's file. Runs in .venv-peers.
+"""ansible-core's own engine, asked for the values of a zoo's files, or with the word ``-e`` for those of options. Runs in .venv-peers.
 
 Reads a JSON list of paths, writes a JSON list of lists: for each case (see test_values.py) ["value", Python's spelling of it] or
 ["error", why].
@@ -13,17 +13,29 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ansible import constants
+from ansible import constants, context
 from ansible._internal._templating._engine import TemplateEngine, TemplateOptions, TemplateOverrides
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import trust_as_template
+from ansible.utils.context_objects import CLIArgs
+from ansible.utils.vars import load_extra_vars
 
 
 def main() -> None:
     init_plugin_loader([])
     constants.LOCALHOST_WARNING = False
-    json.dump([answers(Path(path)) for path in json.load(sys.stdin)], sys.stdout)
+    asked = json.load(sys.stdin)
+    if sys.argv[1:] == ["-e"]:
+        json.dump([answer(lambda words=words: options(words)) for words in asked], sys.stdout)
+    else:
+        json.dump([answers(Path(path)) for path in asked], sys.stdout)
+
+
+def options(words: list[str]) -> Any:
+    context.CLIARGS = CLIArgs({"extra_vars": tuple(words)})
+    load_extra_vars.extra_vars = {}
+    return load_extra_vars(DataLoader())
 
 
 def answers(path: Path) -> list[tuple[str, str]]:

@@ -86,7 +86,7 @@ def ours(words: tuple[str, ...]) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def theirs(ansible_folder: Path) -> dict[tuple[str, ...], tuple[str, str]]:
     done = subprocess.run(
-        [PYTHON, Path(__file__).parent / "extra_vars.py"],
+        [PYTHON, Path(__file__).parent / "oracle.py", "-e"],
         input=json.dumps(CASES),
         capture_output=True,
         text=True,
