@@ -115,7 +115,7 @@ _SPECS = (
         {
             **_WRITES,
             "src": Param(),
-            "content": Param("any"),
+            "content": Param("content"),
             "remote_src": Param("bool"),
             "directory_mode": Param("mode"),
         },
