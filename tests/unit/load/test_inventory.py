@@ -233,7 +233,7 @@ def test_what_is_no_ini_inventory_gets_no_command_that_converts_it(tmp_path: Pat
 )
 def test_a_vault_is_named_with_what_to_write_instead(tmp_path: Path, name: str) -> None:
     write(tmp_path, {"hosts.yml": "all: {hosts: {a: }}", name: "$ANSIBLE_VAULT;1.1;AES256\n3138\n"})
-    with pytest.raises(ConfigError, match="encrypted by ansible-vault.*lookup") as caught:
+    with pytest.raises(ConfigError, match=r"encrypted by ansible-vault.*lookup") as caught:
         load_inventory(tmp_path / "hosts.yml")
     assert (caught.value.file, caught.value.line) == (tmp_path / name, 1)
 
