@@ -47,12 +47,14 @@ class HostValues(Mapping[str, Any]):
     host: Host
     inventory: Inventory
     language: Language
+    is_other: bool = False
+    """Is it one of ``hostvars``? Its own templates have no ``hostvars``, as with Ansible."""
     under_way: list[tuple[str, str]] = field(default_factory=list)
     """Which variables of which hosts are being rendered, so that one that needs itself is seen."""
 
     def look(self, name: str) -> Any:
         """The value of a name; MISSING where there is none. Raises TemplateFailed."""
-        if name in _NAMES:
+        if name in _NAMES and not (self.is_other and name == "hostvars"):
             return _NAMES[name](self)
         if name in self.host.vars:
             return self._variable(name, self.host.vars[name])
@@ -98,7 +100,7 @@ class _HostVars(Mapping[str, HostValues]):
 
     def __getitem__(self, name: str) -> HostValues:
         values = self._values
-        return HostValues(self._hosts[name], values.inventory, values.language, values.under_way)
+        return HostValues(self._hosts[name], values.inventory, values.language, True, values.under_way)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._hosts)
