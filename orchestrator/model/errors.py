@@ -6,7 +6,7 @@ LabctlError                1  something that was asked for failed
 │   └── ConfigError        2  a file is wrong: names file, line, key
 ├── UnreachableError       3  no connection to a host
 │   ├── UnknownHostKey     3  known_hosts has no key for the host
-│   ├── ChangedHostKey     3  known_hosts has another key for the host
+│   ├── ChangedHostKey     3  known_hosts has another key for the host, or revokes it
 │   ├── ConnectionRefused  3
 │   ├── ConnectionTimeout  3
 │   ├── AddressNotFound    3  the name does not resolve, or there is no route
