@@ -14,10 +14,11 @@ from orchestrator.load.language import Blocks, Language, TemplateFailed, is_temp
 from orchestrator.load.modules import MODULES, short_name
 from orchestrator.load.parameters import UNKNOWN, ModuleSpec
 from orchestrator.load.paths import is_dir
-from orchestrator.load.search import candidates, find_file
+from orchestrator.load.search import candidates, find_file, tried
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Origin
 from orchestrator.model.playbook import Role
+from remote_agent.contract.truth import truth_of
 
 _INLINE = re.compile(
     r"(?:^|\s)(creates|removes|chdir|executable|stdin|stdin_add_newline|strip_empty_ends|cmd|argv)="
@@ -191,12 +192,13 @@ def check_files(
     """
     src = args.get("src")
     folder = _FOLDERS.get(module)
-    if folder is None or not isinstance(src, str) or is_template(src) or args.get("remote_src"):
+    if folder is None or not isinstance(src, str) or is_template(src) or truth_of(args.get("remote_src")):
         return
-    path = find_file(folder, src, role, directory)
+    place = (folder, src, role, directory, entry.document.path)
+    path = find_file(*place)
     if path is None:
-        tried = ", ".join(str(path) for path in candidates(folder, src, role, directory))
-        raise _at(places[f"{module}.src"], f"there is no file '{src}'.", f"Looked for: {tried}.")
+        looked_for = tried(candidates(*place))
+        raise _at(places[f"{module}.src"], f"there is no file '{src}'.", f"Looked for: {looked_for}.")
     if is_dir(path):
         raise _at(
             places[f"{module}.src"],

@@ -306,7 +306,9 @@ _SPECS = (
             "creates": Param(),
             "extra_opts": Param("list"),
             "list_files": Param("bool"),
+            "validate_certs": Param("bool"),
         },
+        rules=(rules.address_is_fetched_by_the_host,),
     ),
     ModuleSpec(
         "user",

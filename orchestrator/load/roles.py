@@ -77,7 +77,8 @@ def _name_of(entry: Entry) -> str:
 
 def _find(entry: Entry, name: str, directory: Path) -> Path:
     """Beside the playbook in roles/, or beside the playbook."""
-    candidates = (Path(name),) if Path(name).is_absolute() else (directory / "roles" / name, directory / name)
+    whole = Path(name).expanduser()
+    candidates = (whole,) if whole.is_absolute() else (directory / "roles" / name, directory / name)
     found = next((path for path in candidates if is_dir(path)), None)
     if found is not None:
         return found

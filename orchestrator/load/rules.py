@@ -72,6 +72,17 @@ def repository_is_whole(args: Arguments) -> Found:
     return None
 
 
+ADDRESS_WITHOUT_REMOTE_SRC = "an address as src needs remote_src: true."
+
+
+def address_is_fetched_by_the_host(args: Arguments) -> Found:
+    """unarchive: what an address holds is downloaded by the host, never by the controller."""
+    remote = args.get("remote_src")
+    if "://" in str(args.get("src")) and remote is not UNKNOWN and not truth_of(remote):
+        return f"unarchive: {ADDRESS_WITHOUT_REMOTE_SRC}", "Add remote_src: true."
+    return None
+
+
 def what_to_wait_for(args: Arguments) -> Found:
     """wait_for: a path does not stop."""
     if args.get("path") is not None and args.get("state") == "stopped":

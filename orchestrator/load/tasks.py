@@ -13,7 +13,7 @@ from orchestrator.load.document import Document, KeyPath, load_document
 from orchestrator.load.entry import Entry
 from orchestrator.load.language import Language, is_template
 from orchestrator.load.modules import short_name
-from orchestrator.load.paths import is_file
+from orchestrator.load.search import TaskImports, tried
 from orchestrator.model.playbook import Loop, Role, Task, Written
 
 _MOST_NESTED = 20
@@ -84,7 +84,7 @@ class Inherited:
     no_log: bool = False
     become: bool = False
     handlers: bool = False
-    depth: int = 0
+    imports: TaskImports = field(default_factory=TaskImports)
 
 
 def read_tasks(
@@ -125,18 +125,19 @@ def _import(entry: Entry, key: str, inherited: Inherited) -> tuple[Task, ...]:
     name = value.get("file") if isinstance(value, dict) and set(value) == {"file"} else value
     if not isinstance(name, str) or is_template(name):
         raise entry.error("must be the name of a file, without a template.", None, key)
-    if inherited.depth >= _MOST_NESTED:
+    if len(inherited.imports.folders) >= _MOST_NESTED:
         raise entry.error("imports nest too deep: does one import itself?", None, key)
     below = _joined(entry, inherited)
-    return read_task_file(
-        _imported_file(entry, key, name), entry.language, replace(below, depth=inherited.depth + 1)
-    )
+    path = _imported_file(entry, key, name, inherited)
+    return read_task_file(path, entry.language, replace(below, imports=inherited.imports.below(name)))
 
 
-def _imported_file(entry: Entry, key: str, name: str) -> Path:
-    path = entry.document.path.parent / name
-    if not is_file(path):
-        raise entry.error(f"there is no file '{name}' beside this one.", f"Looked for: {path}.", key)
+def _imported_file(entry: Entry, key: str, name: str, inherited: Inherited) -> Path:
+    place = (name, inherited.role, inherited.directory, inherited.handlers)
+    path = inherited.imports.find(*place)
+    if path is None:
+        looked_for = tried(inherited.imports.candidates(*place))
+        raise entry.error(f"there is no file '{name}'.", f"Looked for: {looked_for}.", key)
     return path
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from remote_agent.contract.lean import dataclass
-from remote_agent.runner.args import flag, path_of, text
+from remote_agent.runner.args import expanded, flag, path_of, text
 from remote_agent.runner.attributes import Attributes
 from remote_agent.runner.context import Context, ModuleFailure, tail
 from remote_agent.runner.files import back_up, changes_diff, replace_file, sweep, text_diff
@@ -96,7 +96,8 @@ def check_content(command: str | None, path: Path, context: Context) -> None:
         raise ModuleFailure(f"'validate' must contain %s: {command}")
     import shlex
 
-    done = context.run_command(shlex.split(command.replace("%s", shlex.quote(str(path)))))
+    words = shlex.split(command.replace("%s", shlex.quote(str(path))))
+    done = context.run_command([expanded(word) for word in words])
     if done.rc != 0:
         said = {"exit_status": done.rc, "stdout": done.stdout, "stderr": tail(done.stderr)}
         raise ModuleFailure("The new content failed to validate; the old file is still in place.", said)

@@ -13,6 +13,7 @@ from remote_agent.contract.steps import BlobRef, Outcome, Status, Step
 from remote_agent.contract.wire import write_data, write_frame
 from remote_agent.runner.blobs import BlobError, BlobStore
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
+from remote_agent.runner.environment import task_environment
 from remote_agent.runner.inbox import Inbox
 
 TYPE_CHECKING = False
@@ -132,7 +133,8 @@ class Session:
 def execute(step: Step, context: Context) -> Outcome:
     """What becomes of one step. A module's failure and the system's refusals are outcomes, never exceptions."""
     try:
-        done = find_module(step.module)(step.args, context)
+        with task_environment(context.environment):
+            done = find_module(step.module)(step.args, context)
     except ModuleFailure as failure:
         return _failed(step, failure.msg, failure.result)
     except OSError as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.apt_get import apt_get
-from remote_agent.runner.args import choice, flag, number, optional_flag, text, texts
+from remote_agent.runner.args import choice, expanded, flag, number, optional_flag, text, texts
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, last_line, tail
 from remote_agent.runner.dpkg import PackageRecords, Spec, parse_spec
 
@@ -64,7 +64,7 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     wanted = _read(args)
     cache = _update(args, context, wanted.lock_timeout)
     if files := texts(args, "deb"):
-        return _install_files(files, context, wanted)
+        return _install_files([expanded(file) for file in files], context, wanted)
     if not wanted.specs and not wanted.autoremove:
         return ModuleResult(cache.updated, cache.to_result())
     records = PackageRecords(context.root)

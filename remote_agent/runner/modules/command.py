@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from remote_agent.contract.steps import UNFORESEEN
-from remote_agent.runner.args import flag, text
+from remote_agent.runner.args import expanded, flag, path_of, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, last_line
 
 TYPE_CHECKING = False
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     argv = _argv(args)
-    expanded = flag(args, "expand_argument_vars", True)
-    return carry_out(args, context, [os.path.expandvars(word) for word in argv] if expanded else argv, argv)
+    expands = flag(args, "expand_argument_vars", True)
+    return carry_out(args, context, [expanded(word) for word in argv] if expands else argv, argv)
 
 
 def carry_out(
     args: Mapping[str, Any], context: Context, argv: list[str], cmd: str | list[str]
 ) -> ModuleResult:
     """Run ``argv`` unless ``creates`` or ``removes`` says that it is done. ``cmd`` stands for it in the result."""
-    chdir = text(args, "chdir")
+    chdir = path_of(args, "chdir")
     if chdir is not None and not os.path.isdir(chdir):
         raise ModuleFailure(f"chdir: {chdir} is no folder on this host.", _result(cmd))
     if done := _already_done(args, context, chdir):
@@ -108,7 +108,7 @@ def _stdin(args: Mapping[str, Any]) -> bytes | None:
 def _already_done(args: Mapping[str, Any], context: Context, chdir: str | None) -> tuple[str, str] | None:
     """Ansible's stdout and msg for a command that need not run; relative patterns are taken from ``chdir``."""
     verb = "Would" if context.check else "Did"
-    creates, removes = text(args, "creates"), text(args, "removes")
+    creates, removes = path_of(args, "creates"), path_of(args, "removes")
     if creates and _matches(os.path.join(chdir or "", creates)):
         return f"skipped, since {creates} exists", f"{verb} not run command since '{creates}' exists"
     if removes and not _matches(os.path.join(chdir or "", removes)):

@@ -16,7 +16,7 @@ from pathlib import Path
 from remote_agent.contract.digests import digest_of, new_digest
 from remote_agent.contract.lean import dataclass, replace
 from remote_agent.contract.steps import BlobRef
-from remote_agent.runner.args import first, flag, required, text
+from remote_agent.runner.args import expanded, first, flag, required_path, text
 from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.blobs import sha256_file
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
@@ -123,7 +123,7 @@ def _source(args: Mapping[str, Any]) -> _Source:
     name = text(args, "_original_basename")
     if blob := BlobRef.from_json(src):
         return _Source(name or blob.sha256, blob=blob)
-    path = Path(str(src))
+    path = Path(expanded(str(src)))
     if not path.is_file():
         raise ModuleFailure(f"{path} is no file on this host.", {"src": str(path)})
     return _Source(name or path.name, path=path)
@@ -139,7 +139,7 @@ def _destination(
     args: Mapping[str, Any], source: _Source, attributes: Attributes, check: bool
 ) -> tuple[Path, bool]:
     """The file to write, and whether folders had to be made for it: only for a ``dest`` that ends with a slash."""
-    given = os.path.expanduser(required(args, "dest"))
+    given = required_path(args, "dest")
     dest = Path(given)
     if given.endswith("/") or dest.is_dir():
         if source.name is None:

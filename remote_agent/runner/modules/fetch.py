@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable, Mapping
 
 from remote_agent.contract.wire import CHUNK
-from remote_agent.runner.args import flag, required, text
+from remote_agent.runner.args import flag, required_path, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ DIRECTORY = "remote file is a directory, fetch cannot work on directories"
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
-    path = os.path.expanduser(required(args, "src"))
+    path = required_path(args, "src")
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):

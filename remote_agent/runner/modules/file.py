@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from remote_agent.contract.lean import dataclass
-from remote_agent.runner.args import choice, flag, required, text
+from remote_agent.runner.args import choice, flag, path_of, required_path
 from remote_agent.runner.attributes import Attributes, describe, state_of
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.files import changes_diff, replace_hard_link, replace_link
@@ -69,8 +69,8 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
 
 
 def _read(args: Mapping[str, Any], context: Context) -> _Wanted:
-    path = Path(os.path.expanduser(required(args, "path", "dest", "name")))
-    src, state = text(args, "src"), choice(args, "state", STATES, None)
+    path = Path(required_path(args, "path", "dest", "name"))
+    src, state = path_of(args, "src"), choice(args, "state", STATES, None)
     recurse = flag(args, "recurse")
     if state is None:
         state = "directory" if recurse else _kept_state(path)

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Mapping
 
 from remote_agent.contract.digests import digest_of
-from remote_agent.runner.args import choice, flag, required
+from remote_agent.runner.args import choice, flag, required_path
 from remote_agent.runner.attributes import group_name, user_name
 from remote_agent.runner.context import Context, ModuleResult
 
@@ -34,7 +34,7 @@ _BITS = {
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
-    path = os.path.expanduser(required(args, "path", "dest", "name"))
+    path = required_path(args, "path", "dest", "name")
     algorithm = choice(args, "checksum_algorithm", ALGORITHMS, "sha1") or "sha1"
     try:
         found = os.stat(path) if flag(args, "follow") else os.lstat(path)
