@@ -8,7 +8,6 @@ place of what is wrong.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import operator
 import os
@@ -26,6 +25,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing
 
 from orchestrator.load.filters import FILTERS, TESTS, lookup
+from orchestrator.load.template_subset import check_subset
 
 MISSING = missing
 """What a lookup answers for a name that it does not have."""
@@ -219,16 +219,8 @@ def _from_expression(environment: _Sandboxed, text: str) -> Compiled:
 
 
 def _check(environment: _Sandboxed, tree: nodes.Template) -> None:
-    """Filters and tests that do not exist, also where a branch would not reach them; what would read other files."""
-    for node in tree.find_all((nodes.Filter, nodes.Test)):
-        known = environment.filters if isinstance(node, nodes.Filter) else environment.tests
-        name = node.name
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            kind = "filter" if isinstance(node, nodes.Filter) else "test"
-            raise TemplateSyntaxError(
-                f"there is no {kind} {name!r}{f' (did you mean {close[0]!r}?)' if close else ''}", node.lineno
-            )
+    """What does not exist, also where a branch would not reach it; what would read other files."""
+    check_subset(environment, tree)
     for other in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
         raise TemplateSyntaxError(
             f"{type(other).__name__.lower()} is not supported: write it in one file", other.lineno
