@@ -182,6 +182,7 @@ def _unit(
         check=options.check if task.check_mode is None else task.check_mode,
         diff=options.diff if task.diff is None else task.diff,
         no_log=task.no_log,
+        predicting=options.check,
         stop_on_failure=task.loop is None and task.failed_when is None and not task.ignore_errors,
         environment={
             name: str(_rendered(scope, value, task, "environment"))

@@ -14,6 +14,7 @@ from remote_agent.contract.wire import write_data, write_frame
 from remote_agent.runner.blobs import BlobError, BlobStore
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.environment import task_environment
+from remote_agent.runner.foresight import Foresight
 from remote_agent.runner.inbox import Inbox
 
 TYPE_CHECKING = False
@@ -82,7 +83,7 @@ class Session:
         self._inbox, self._output, self._store, self._facts = inbox, output, store, facts
         self._stopped = False
         self._flushed = 0.0
-        self._foreseen: set[str] = set()
+        self._foresight = Foresight()
 
     def serve(self) -> None:
         """Carry out whatever comes."""
@@ -120,7 +121,7 @@ class Session:
             environment={name: str(value) for name, value in step.environment.items()},
             timeout=step.timeout,
             progress=progress,
-            foreseen=self._foreseen,
+            foresight=self._foresight if step.check and step.predicting else None,
         )
         try:
             outcome = execute(step, context)

@@ -27,6 +27,11 @@ DIRECTORY = "remote file is a directory, fetch cannot work on directories"
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     path = required_path(args, "src")
+    if (predicted := context.predicted(path)) is not None and predicted.kind != "directory":
+        if predicted.kind == "absent":
+            return _without(MISSING, path, args)
+        dest = text(args, "dest")
+        return ModuleResult(True, {"file": path, "dest": dest}, f"would be brought to {dest}")
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):

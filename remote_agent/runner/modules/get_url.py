@@ -33,6 +33,7 @@ from remote_agent.runner.fetch import (
     save,
 )
 from remote_agent.runner.files import aside, back_up, put_in_place, sweep
+from remote_agent.runner.foresight import Predicted
 
 _ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _MOST_SUMS = 16 * 2**20
@@ -59,8 +60,10 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     if dest.is_dir():
         return _download(args, context, wish, dest, checksum, result)
     folder = dest if given.endswith("/") else dest.parent
-    if not folder.is_dir():
+    if not folder.is_dir() and not context.will_exist(folder):
         raise ModuleFailure(f"The destination's folder {folder} does not exist.", result)
+    if (predicted := context.predicted(dest)) is not None and predicted.kind == "file" and not force:
+        return ModuleResult(not predicted.satisfies(attributes), result, "file already exists")
     if dest.exists() and not force:
         if checksum is not None and checksum.fits(dest):
             changed = attributes.apply(dest, context.check)
@@ -124,8 +127,10 @@ def _take(
     before = digest_of(dest, "sha1") if dest.exists() else None
     result["checksum_dest"] = before
     if context.check and answer.status is not None:
+        context.predicts(dest, Predicted("file", attributes))
         return {**result, "changed": True}
     if context.check:
+        context.predicts(dest, Predicted("file", attributes))
         found = digest_of(unquote(urlsplit(answer.url).path), "sha1")
         return {**result, "checksum_src": found, "changed": found != before}
     sweep(dest)

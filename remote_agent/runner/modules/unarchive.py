@@ -20,6 +20,7 @@ from remote_agent.runner.args import expanded, flag, path_of, required, required
 from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.files import replace_file, replace_hard_link, replace_link, sweep
+from remote_agent.runner.foresight import Predicted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,11 +45,15 @@ class _Archive:
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     dest, creates = Path(required_path(args, "dest")), path_of(args, "creates")
-    if creates and os.path.lexists(os.path.join(dest, creates)):
+    if creates and (
+        os.path.lexists(os.path.join(dest, creates)) or context.will_exist(os.path.join(dest, creates))
+    ):
         return ModuleResult(False, {"dest": str(dest)}, f"skipped, since {creates} exists", skipped=True)
+    if context.check and (not dest.is_dir() or _is_to_come(args, context)):
+        if creates:
+            context.predicts(os.path.join(dest, creates), Predicted("file"))
+        return ModuleResult(True, {"dest": str(dest)}, f"would be unpacked into {dest}")
     if not dest.is_dir():
-        if context.check:  # a step before this one would have made it
-            return ModuleResult(True, {"dest": str(dest)}, f"would be unpacked into {dest}")
         raise ModuleFailure(f"The destination {dest} is no folder.", {"dest": str(dest)})
     with ExitStack() as stack:
         return _unarchive(args, context, _open(args, context, dest, stack), creates)
@@ -60,7 +65,14 @@ def _unarchive(
     dest = archive.dest
     names, differing = _compare(archive)
     said = _said(archive, names, differing, context.check)
-    if differing and not context.check:
+    if context.check:
+        for member in archive.members():
+            if member.path in differing:
+                kind = "file" if member.kind == "hard" else member.kind
+                context.predicts(dest / member.path, Predicted(kind, target=member.target or None))
+        if creates:
+            context.predicts(os.path.join(dest, creates), Predicted("file"))
+    elif differing:
         _unpack(archive, differing, os.path.join(dest, creates) if creates else None)
     result = {"dest": str(dest), "src": str(archive.path), "handler": archive.handler, **describe(dest)}
     if flag(args, "list_files"):
@@ -71,6 +83,12 @@ def _unarchive(
         else None
     )
     return ModuleResult(bool(differing), result, said, diff)
+
+
+def _is_to_come(args: Mapping[str, Any], context: Context) -> bool:
+    """Is the archive one that an earlier step was predicted to bring to this host?"""
+    src = args.get("src")
+    return isinstance(src, str) and "://" not in src and context.predicted(expanded(src)) is not None
 
 
 def _said(archive: _Archive, names: list[str], differing: set[str], check: bool) -> str:
