@@ -14,7 +14,7 @@ from orchestrator.load.language import Blocks, Language, TemplateFailed, is_temp
 from orchestrator.load.modules import MODULES, short_name
 from orchestrator.load.outside import TASK_KEYS, misspelt, module_hint
 from orchestrator.load.parameters import UNKNOWN, ModuleSpec
-from orchestrator.load.paths import is_dir
+from orchestrator.load.paths import NO_VAULTS, is_dir, is_vault
 from orchestrator.load.problems import Problems
 from orchestrator.load.search import candidates, find_file, tried
 from orchestrator.model.errors import ConfigError
@@ -230,6 +230,8 @@ def check_files(
             f"'{src}' is a folder, which labctl does not copy.",
             "Pack it, and use unarchive.",
         )
+    if is_vault(path):
+        raise _at(places[f"{module}.src"], f"'{src}' is encrypted by ansible-vault.", NO_VAULTS)
     if module == "template" and not any(is_template(args.get(name)) for name in BLOCKS):
         read_template(path, entry.language, args)
 

@@ -16,6 +16,7 @@ from typing import Any
 from orchestrator.load.arguments import BLOCKS, read_template
 from orchestrator.load.language import Language, TemplateFailed
 from orchestrator.load.modules import MODULES
+from orchestrator.load.paths import NO_VAULTS, is_vault
 from orchestrator.load.rules import ADDRESS_WITHOUT_REMOTE_SRC
 from orchestrator.load.search import candidates, find_file, tried
 from orchestrator.model.errors import ConfigError
@@ -288,6 +289,10 @@ def _file(task: Task, folder: str, src: str, options: Options) -> Path:
         raise ValueProblem(
             f"there is no file '{src}' (looked for: {looked_for}).", Written(None, task.place(key)), key
         )
+    if is_vault(path):
+        key = f"{task.module}.src"
+        problem = f"{path} is encrypted by ansible-vault. {NO_VAULTS}"
+        raise ValueProblem(problem, Written(None, task.place(key)), key)
     return path
 
 

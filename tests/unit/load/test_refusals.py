@@ -168,6 +168,21 @@ def test_functions_of_the_template_itself_are_known() -> None:
         language.template(text)
 
 
+def test_a_vault_is_named_as_one_and_never_copied(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("$ANSIBLE_VAULT;1.1;AES256\n3138\n")
+    (tmp_path / "plain").write_text("a $ANSIBLE_VAULT;1.1;AES256\n")
+    tasks = (
+        "copy: {src: secret, dest: /b}",
+        "template: {src: secret, dest: /b}",
+        "copy: {src: plain, dest: /b}",
+    )
+    errors = refused(tmp_path, f"- {{hosts: all, tasks: [{', '.join(f'{{{task}}}' for task in tasks)}]}}")
+    assert len(errors) == 2
+    assert all(
+        "encrypted by ansible-vault" in str(error) and "lookup('env'" in str(error) for error in errors
+    )
+
+
 def test_what_is_called_outside_is_not_inside() -> None:
     assert not outside.MODULES.keys() & MODULES.keys()
     assert not outside.TASK_KEYS.keys() & KEYS
