@@ -11,7 +11,6 @@ It is not called perf/statistics.py: the scripts beside it import Python's own m
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -36,7 +35,7 @@ def bounds(one: Experiment, runs: int) -> str:
     if (one.low, one.high) == (0, 1):
         return ""
     if one.error:
-        return f"at most {100 * one.high:g} % + {200 * math.sqrt(one.high * (1 - one.high) / runs):.2f} %"
+        return f"at most {100 * one.high:g} % + {100 * one.slack(runs):.2f} %"
     return f"{100 * one.low:g}–{100 * one.high:g} %"
 
 
@@ -44,7 +43,7 @@ def told(runs: int, seed: int) -> tuple[list[str], bool]:
     """All tables, and whether every bound holds."""
     groups = (
         ("What must hold", EXPERIMENTS),
-        ("What 20 blocks find: noise of 10 % a trial, 5 % outliers", POWER),
+        ("What a report of 30 comparisons finds: noise of 10 % a trial, 5 % outliers", POWER),
         ("Why blocks in random order: the same runtimes, in other orders", OTHER_DESIGNS),
     )
     lines, every = [], True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.examples import examples
-from orchestrator.cli.run import how_often
+from orchestrator.cli.planned_run import how_often
 from orchestrator.shipped import suite_folders
 
 if TYPE_CHECKING:

@@ -16,13 +16,11 @@ from orchestrator.cli.examples import examples
 from orchestrator.cli.options import become_options, inventory_option, limit_option
 from orchestrator.cli.prepare import prepare_options, prepare_run
 from orchestrator.cli.runs import root_option
-from orchestrator.cli.words import duration
-from orchestrator.model.stopping import FIRST
 from orchestrator.shipped import suite_folders
 
 if TYPE_CHECKING:
-    from orchestrator.model.run import BenchmarkPlan, RunSpec
-    from orchestrator.pipeline.expected import Expected
+    from orchestrator.model.run import RunSpec
+    from orchestrator.results.store import RunStore
 
 
 def _quantity(kind: str) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
@@ -45,7 +43,7 @@ def _quantity(kind: str) -> Callable[[click.Context, click.Parameter, str | None
         "labctl run --suite demo",
         "labctl run --suite operations machines.yaml --runs 30 --seed 7",
         "labctl run --suite operations --precision 3% --budget 30m",
-        "labctl run --suite scalability --dry-run   # what, and how long",
+        "labctl run --suite scalability --dry-run   # what it can show, how long",
         "labctl run --resume 20260131-093000-demo-4f2a --detach",
         "labctl run --suite demo --prepare   # for ansible-playbook: docs/fleets.md",
     ),
@@ -87,7 +85,9 @@ def _quantity(kind: str) -> Callable[[click.Context, click.Parameter, str | None
 )
 @click.option("--detach", is_flag=True, help="Print the run's id and return; `labctl attach` follows it.")
 @click.option(
-    "--dry-run", is_flag=True, help="Check everything, say what would be executed and how long, and stop."
+    "--dry-run",
+    is_flag=True,
+    help="Check everything, say what would be executed, what it can show and how long it takes, and stop.",
 )
 @prepare_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
@@ -109,7 +109,6 @@ def run(
     cancels. Exit code: 0, 1 a host or trial failed, 3 a host was unreachable, 130 cancelled or detached.
     """
     from orchestrator.model.run import Profile
-    from orchestrator.pipeline.expected import expected
     from orchestrator.pipeline.run import Wanted, plan_run, resume_run, start_run
     from orchestrator.results.store import RunStore
 
@@ -124,8 +123,9 @@ def run(
         chosen = Profile(profile) if profile else None
         spec = plan_run(Wanted(suite=suite, profile=chosen, **wanted), suite_folders())
         if dry_run:
-            _print_plan(spec, expected(spec, store), as_json)
+            _print_plan(spec, store, wanted["runs"], as_json)
             return 0
+        _warn_of_too_few_blocks(spec, wanted["runs"])
         if prepare is not None:
             prepare_run(spec, store, prepare, as_json)
             return 0
@@ -149,12 +149,30 @@ def _refuse_beside_resume(
         raise click.UsageError(f"--resume takes a run up as it was planned: leave {', '.join(beside)} out.")
 
 
-def _print_plan(spec: RunSpec, took: Expected, as_json: bool) -> None:
+def _print_plan(spec: RunSpec, store: RunStore, runs: int | None, as_json: bool) -> None:
+    from orchestrator.cli.planned_run import describe, duration_line, requirement_line
+    from orchestrator.pipeline.expected import expected
+    from orchestrator.pipeline.typical_durations import shipped_durations
+    from orchestrator.stats.block_requirement import block_requirement
+
+    required, time = block_requirement(spec), expected(spec, store, shipped_durations())
     if as_json:
-        click.echo(json.dumps({**asdict(spec), "expected": asdict(took)}, indent=2))
+        plan = {**asdict(spec), "block_requirement": asdict(required), "expected": asdict(time)}
+        click.echo(json.dumps(plan, indent=2))
     else:
-        click.echo(describe(spec))
-        click.echo(duration_line(took))
+        click.echo(
+            "\n".join((describe(spec), requirement_line(spec, required, runs), duration_line(spec, time)))
+        )
+
+
+def _warn_of_too_few_blocks(spec: RunSpec, runs: int | None) -> None:
+    """On standard error, so that a program that reads the run's id or its JSON is not disturbed."""
+    from orchestrator.cli.planned_run import requirement_line
+    from orchestrator.stats.block_requirement import block_requirement
+
+    required = block_requirement(spec)
+    if required.short:
+        click.echo(requirement_line(spec, required, runs), err=True)
 
 
 @click.command("conduct", hidden=True)
@@ -167,51 +185,3 @@ def conduct(folder: Path) -> int:
 
     OF_THIS_CALL.take(sys.stdin.readline().rstrip("\n"))
     return conduct_run(RunFolder(folder))
-
-
-def describe(spec: RunSpec) -> str:
-    """What a dry run says: who executes what, how often."""
-    lines = [
-        f"{spec.suite}: nothing is executed (--dry-run). "
-        f"Baseline {spec.baseline}, seed {spec.seed}, profile {spec.profile}."
-    ]
-    lines += [f"  on  {host.name} (machine {host.machine})" for host in spec.hosts]
-    lines += [f"  of  {item.name}" for item in spec.combinations]
-    for plan in spec.benchmarks:
-        params = f" {json.dumps(dict(plan.params))}" if plan.params else ""
-        lines.append(f"  do  {plan.name}: {how_often(plan)}{params}")
-    if spec.budget is not None:
-        lines.append(
-            f"Budget: {duration(spec.budget)} of work a host, shared by the benchmarks with a target."
-        )
-    blocks = sum(plan.blocks + plan.warmup for plan in spec.benchmarks)
-    trials = blocks * len(spec.combinations)
-    most = "At most " if any(plan.precision is not None for plan in spec.benchmarks) else ""
-    lines.append(f"{most}{trials} trials a host, {trials * len(spec.hosts)} in all.")
-    return "\n".join(lines)
-
-
-def how_often(plan: BenchmarkPlan) -> str:
-    """``20 blocks after 1 warm-up``, or the target."""
-    if plan.precision is None:
-        return f"{plan.blocks} block{'s' * (plan.blocks != 1)} after {plan.warmup} warm-up"
-    own = f", within {duration(plan.budget)} of its own" if plan.budget is not None else ""
-    return (
-        f"{FIRST} to {plan.blocks} blocks after {plan.warmup} warm-up, "
-        f"until every interval is within {100 * plan.precision:g} %{own}"
-    )
-
-
-def duration_line(took: Expected) -> str:
-    """How long it will take, and who says so; never more than earlier runs know."""
-    if not took.sources:
-        return "Expected duration: unknown until it was run once."
-    by = f"by {', '.join(took.sources)}"
-    if took.most is None:
-        return (
-            f"Expected duration: over {duration(took.least)}, {by}; "
-            f"{', '.join(took.unknown)}: unknown until it was run once."
-        )
-    if duration(took.least) == duration(took.most):
-        return f"Expected duration: about {duration(took.most)}, {by}."
-    return f"Expected duration: {duration(took.least)} to {duration(took.most)}, {by}."

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.model.estimates import Notice, Settings
+from orchestrator.model.estimates import Family, Notice, Settings
 from orchestrator.model.interval import Interval
 from orchestrator.model.verdict import Verdict
 
-SCHEMA = 1
+SCHEMA = 2
 HIGHER = "higher"
 """``Change.better`` where a higher value is the better one (`remote_agent.contract.benchmark.Better`)."""
 
@@ -47,7 +47,8 @@ class Change:
     """One metric of one combination on one host (of B, where two combinations are compared).
 
     ``a`` and ``b`` count the values, or pairs, that went in; the medians are of the values themselves, in ``unit``. ``interval`` is the
-    95 % one, ``equivalence`` the 90 % one. ``adjusted`` is p after Holm over the primary metrics of the host, None for the others.
+    95 % one, ``equivalence`` the 90 % one. ``adjusted`` is p after Benjamini and Hochberg over the primary metrics (`Family`), None
+    for the others.
     ``reason``: why there is no ratio, or no interval.
     """
 
@@ -141,6 +142,7 @@ class Comparison:
     b: Side
     control: str | None
     settings: Settings
+    family: Family
     gates: tuple[GateResult, ...]
     verdicts: tuple[Verdict, ...]
     changes: tuple[Change, ...]

@@ -17,7 +17,7 @@ from orchestrator.model.samples import HostRecord, TrialCount
 from orchestrator.model.stopping import StopReason
 from orchestrator.model.verdict import Verdict
 
-SCHEMA = 4
+SCHEMA = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class Cell:
 class Pair:
     """A combination against the baseline on one host, paired by block: Hodges-Lehmann ratio, exact intervals and p.
 
-    ``interval`` is the 95 % one, ``equivalence`` the 90 % one. ``adjusted`` is p after Holm where the metric is primary
-    (the declared family), after Benjamini-Hochberg where it is not.
+    ``interval`` is the 95 % one, ``equivalence`` the 90 % one. ``adjusted`` is p after Benjamini and Hochberg: over the primary
+    family of the report (`Family`) where the metric is primary, else over all that are not.
     """
 
     host: str
@@ -229,12 +229,24 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the estimates were made with. All are shares; ``family`` is the number of comparisons a host that Holm covers."""
+    """What the estimates were made with, shares: the error rate, and the practical margin."""
 
     alpha: float
     margin: float
-    precision: float
-    family: int
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All comparisons of primary metrics of a report: on every host, and across machines where these are three or more.
+
+    ``discoveries`` of its ``size`` comparisons have q below ``rate``, the false discovery rate. ``level`` is that of the intervals
+    in the sentences of claims, 1 - discoveries rate/size; None: there is no discovery.
+    """
+
+    size: int
+    discoveries: int
+    rate: float
+    level: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +281,8 @@ class Estimates:
     curves: tuple[CurvePoint, ...]
     fleet: tuple[Fleet, ...]
     fleet_sentence: str
+    family: Family
+    family_sentence: str
     verdicts: tuple[Verdict, ...]
     notices: tuple[Notice, ...]
     contamination: Contamination | None = None

@@ -10,13 +10,18 @@ from orchestrator.model.interval import Interval
 
 
 class VerdictKind(StrEnum):
-    """In order of precedence within a scope: the first that holds is said. CONFLICT is of fleets alone; VARIES is said beside another."""
+    """In order of precedence within a scope: the first that holds is said.
+
+    PROBABLE: beyond the margin by its own interval, but not secured against chance over all comparisons. CONFLICT is of fleets
+    alone; VARIES is said beside another.
+    """
 
     CONFLICT = "conflict"
     DIFFERENT = "different"
     NEGLIGIBLE = "negligible"
     EQUIVALENT = "equivalent"
-    INCONCLUSIVE = "inconclusive"
+    PROBABLE = "probable"
+    UNDECIDED = "undecided"
     UNCLAIMED = "unclaimed"
     VARIES = "varies"
 
@@ -42,23 +47,40 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreUnits:
+    """How many more blocks, or machines, would decide, with a power of 80 % if the truth is as estimated.
+
+    ``number`` None: so many that it is no advice. ``at_least``: the estimate lies so near the margin that more may be needed.
+    ``scatter``: the standard deviation of one unit's ratio, a share.
+    """
+
+    number: int | None
+    at_least: bool
+    scatter: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """The numbers behind a verdict. Ratios: combination to baseline, above 1 is worse.
 
-    ``units`` counts what was drawn: pairs on a host, machines in a fleet. ``p`` is adjusted by Holm over ``comparisons``.
-    ``margin`` is the practical margin, a share (0.05). ``more`` is about how many units more would decide, None: not told.
-    ``missing`` names the run's machines that have no ratio.
+    ``units`` counts what was drawn: pairs on a host, machines in a fleet. ``interval`` is the 95 % one, ``equivalence`` the 90 %
+    one, ``claim`` the wider one that stands in a claim's sentence (None where nothing is claimed). ``adjusted`` is p after the
+    correction over ``comparisons``: Benjamini-Hochberg's q in a verdict, Holm's p in a ranking. ``margin`` is the practical
+    margin, a share (0.05). ``more`` says how many units more would decide; None: no number of them is known to. ``missing``
+    names the run's machines that have no ratio. ``reason``: why there is no ratio or no interval.
     """
 
     units: int
     ratio: float | None
     interval: Interval | None
     equivalence: Interval | None
-    p: float | None
+    adjusted: float | None
     comparisons: int
     margin: float
-    more: int | None = None
+    claim: Interval | None = None
+    more: MoreUnits | None = None
     missing: tuple[str, ...] = ()
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

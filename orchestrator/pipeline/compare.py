@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.model.comparison import Change, Comparison, Gate, Side
+from orchestrator.model.comparison import Comparison, Gate, Side
 from orchestrator.model.errors import UsageError
 from orchestrator.model.estimates import Notice, Settings
 from orchestrator.model.run import RunSpec
 from orchestrator.pipeline.report import exportable
 from orchestrator.results.alterations import alterations, swapped
-from orchestrator.results.analysis import ALPHA, MARGIN, PRECISION
+from orchestrator.results.analysis import ALPHA, MARGIN
 from orchestrator.results.between import between
-from orchestrator.results.block_numbers import unbalanced, unreachable
+from orchestrator.results.block_numbers import unbalanced, unsecured
 from orchestrator.results.changed_verdicts import judged
 from orchestrator.results.controls import AUTO, chosen_control
 from orchestrator.results.gates import decide
@@ -38,24 +37,24 @@ def compare_combinations(folder: Path, baseline: str | None, combination: str, w
     """Two combinations of one run, paired by block; None: the run's own baseline. Raises ResultError, UsageError."""
     run = _recorded(folder)
     baseline = baseline or run.spec.baseline
-    settings = Settings(
-        ALPHA, wanted.margin, PRECISION, family=sum(measure.primary for measure in run.measures)
-    )
-    changes, verdicts = within(run, baseline, combination, settings)
+    settings = Settings(ALPHA, wanted.margin)
+    judgement = within(run, baseline, combination, settings)
+    changes = judgement.changes
     return Comparison(
         a=_side(run.spec, baseline),
         b=_side(run.spec, combination),
         control=None,
         settings=settings,
         gates=decide(wanted.gates, changes),
-        verdicts=verdicts,
+        family=judgement.family,
+        verdicts=judgement.verdicts,
         changes=changes,
         drift=(),
         alterations=tuple(one for host in run.hosts for one in swapped(host, baseline, combination)),
         notices=(
             *_simulated(run.spec),
             *flagged("the run", run, run.spec.hosts),
-            *unreachable(changes, settings),
+            *unsecured(changes, judgement.verdicts, judgement.family),
         ),
     )
 
@@ -71,19 +70,21 @@ def compare_runs(first: Path, second: Path, wanted: Wanted) -> Comparison:
     both = common(a, b)
     control = chosen_control(a, b, both, wanted.control)
     found, drift = between(a, b, both, control.name, ALPHA)
-    changes = tuple(one.change for one in found)
-    if not changes:
+    if not found:
         raise UsageError(
             "No combination has a value of one benchmark in either run.", "`labctl report` says why."
         )
-    settings = Settings(ALPHA, wanted.margin, PRECISION, family=_family(changes))
+    settings = Settings(ALPHA, wanted.margin)
+    judgement = judged(found, both.measures, control.name, settings)
+    changes = judgement.changes
     return Comparison(
         a=_side(a.spec),
         b=_side(b.spec),
         control=control.name,
         settings=settings,
         gates=decide(wanted.gates, changes, control.name),
-        verdicts=judged(found, both.measures, control.name, settings),
+        family=judgement.family,
+        verdicts=judgement.verdicts,
         changes=changes,
         drift=drift,
         alterations=tuple(
@@ -93,7 +94,7 @@ def compare_runs(first: Path, second: Path, wanted: Wanted) -> Comparison:
             *control.notices,
             *_simulated(b.spec),
             *both.notices,
-            *unreachable(changes, settings),
+            *unsecured(changes, judgement.verdicts, judgement.family),
             *unbalanced(changes),
         ),
     )
@@ -115,12 +116,6 @@ def _recorded(folder: Path) -> Recorded:
 
 def _side(spec: RunSpec, combination: str | None = None) -> Side:
     return Side(spec.id, spec.suite, str(spec.profile), spec.created, combination)
-
-
-def _family(changes: Sequence[Change]) -> int:
-    """The number of comparisons that Holm covers on a host, the most on any."""
-    hosts = {one.host for one in changes}
-    return max(sum(one.primary and one.host == host for one in changes) for host in hosts)
 
 
 def _simulated(spec: RunSpec) -> list[Notice]:

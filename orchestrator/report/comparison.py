@@ -13,19 +13,20 @@ from orchestrator.report.numbers import MISSING, Scale, number, scale_for
 from orchestrator.report.view import MANY
 from orchestrator.stats.change_sentences import B, as_percent, as_percents, of_run
 from orchestrator.stats.fleet import FEWEST
-from orchestrator.stats.sentences import no_fleet_claim
+from orchestrator.stats.sentences import family_sentence, no_fleet_claim
 
 WORDS = {
     VerdictKind.NEGLIGIBLE: "negligible",
     VerdictKind.EQUIVALENT: "no practical difference",
-    VerdictKind.INCONCLUSIVE: "inconclusive",
+    VerdictKind.UNDECIDED: "undecided",
     VerdictKind.UNCLAIMED: "too few blocks",
 }
 COUNTED = {
     VerdictKind.DIFFERENT: "a difference",
     VerdictKind.NEGLIGIBLE: "a negligible one",
     VerdictKind.EQUIVALENT: "no practical difference",
-    VerdictKind.INCONCLUSIVE: "inconclusive",
+    VerdictKind.PROBABLE: "a probable one",
+    VerdictKind.UNDECIDED: "undecided",
     VerdictKind.UNCLAIMED: "too few blocks for a claim",
 }
 CHIEF = ("component", "host")
@@ -72,22 +73,27 @@ def method(comparison: Comparison) -> str:
 
 
 def headlines(comparison: Comparison) -> tuple[Verdict, ...]:
-    """What is said across machines, then every difference that is claimed on a host; of very many hosts no host's."""
+    """What is said across machines, then each difference on a host, claimed or probable; of very many hosts no host's."""
     across = [verdict for verdict in comparison.verdicts if verdict.scope is not Scope.HOST]
     if crowded(comparison) and across:
         return tuple(across)
     own = [verdict for verdict in comparison.verdicts if verdict.scope is Scope.HOST]
-    return (*across, *(verdict for verdict in own if verdict.kind is VerdictKind.DIFFERENT))
+    claimed, probable = (
+        [verdict for verdict in own if verdict.kind is kind]
+        for kind in (VerdictKind.DIFFERENT, VerdictKind.PROBABLE)
+    )
+    return (*across, *claimed, *probable)
 
 
 def tally(comparison: Comparison) -> str:
-    """``12 comparisons of primary metrics on hosts: 1 a difference, 11 inconclusive.``"""
+    """``12 comparisons of primary metrics on hosts: 1 a difference, 11 undecided.``, and what a claim means."""
     kinds = Counter(verdict.kind for verdict in comparison.verdicts if verdict.scope is Scope.HOST)
     if not kinds:
         return "No primary metric was compared, so that nothing is claimed."
     total = sum(kinds.values())
     told = ", ".join(f"{kinds[kind]} {words}" for kind, words in COUNTED.items() if kinds[kind])
-    return f"{total} comparison{'s' if total != 1 else ''} of primary metrics on hosts: {told}. {reach(comparison)}".rstrip()
+    comparisons = f"{total} comparison{'s' if total != 1 else ''} of primary metrics on hosts"
+    return f"{comparisons}: {told}. {family_sentence(comparison.family)} {reach(comparison)}".rstrip()
 
 
 def reach(comparison: Comparison) -> str:
@@ -186,8 +192,9 @@ def _row(change: Change, scale: Scale, verdict: Verdict | None) -> Row:
 
 
 def _word(verdict: Verdict) -> str:
-    if verdict.kind is VerdictKind.DIFFERENT:
-        return verdict.subject.slower if (verdict.evidence.ratio or 1.0) > 1 else verdict.subject.faster
+    if verdict.kind in (VerdictKind.DIFFERENT, VerdictKind.PROBABLE):
+        word = verdict.subject.slower if (verdict.evidence.ratio or 1.0) > 1 else verdict.subject.faster
+        return word if verdict.kind is VerdictKind.DIFFERENT else f"probably {word}"
     return WORDS.get(verdict.kind, str(verdict.kind))
 
 

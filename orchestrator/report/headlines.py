@@ -13,12 +13,14 @@ from orchestrator.report.view import Report
 FEW = 12
 """Up to so many are all said at the head."""
 FIRST = 6
+LEADING = (VerdictKind.CONFLICT, VerdictKind.DIFFERENT, VerdictKind.PROBABLE)
 WORDS = {
     VerdictKind.CONFLICT: "on which machines disagree",
     VerdictKind.DIFFERENT: "a difference",
     VerdictKind.NEGLIGIBLE: "a negligible one",
     VerdictKind.EQUIVALENT: "no practical difference",
-    VerdictKind.INCONCLUSIVE: "inconclusive",
+    VerdictKind.PROBABLE: "a probable one",
+    VerdictKind.UNDECIDED: "undecided",
     VerdictKind.UNCLAIMED: "too little for a claim",
 }
 
@@ -35,13 +37,18 @@ def headlines(report: Report) -> tuple[Verdict, ...]:
     every = said(report)
     if len(every) <= FEW:
         return every
-    claims = [verdict for verdict in every if verdict.kind in (VerdictKind.DIFFERENT, VerdictKind.CONFLICT)]
-    claims.sort(key=lambda verdict: (verdict.scope is Scope.HOST, -_size(verdict)))
-    return tuple(claims[:FIRST])
+    leading = [verdict for verdict in every if verdict.kind in LEADING]
+    leading.sort(key=_precedence)
+    return tuple(leading[:FIRST])
+
+
+def _precedence(verdict: Verdict) -> tuple[bool, bool, float]:
+    """What is claimed before what is only probable, machines before a host, the largest first."""
+    return verdict.kind is VerdictKind.PROBABLE, verdict.scope is Scope.HOST, -_size(verdict)
 
 
 def summary(report: Report) -> str:
-    """How many comparisons ended how: ``Of 102 comparisons: 31 a difference, 71 inconclusive.``; "" where all are said."""
+    """How many comparisons ended how: ``Of 102 comparisons: 31 a difference, 71 undecided.``; "" where all are said."""
     every = said(report)
     if len(every) <= FEW:
         return ""

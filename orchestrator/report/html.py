@@ -32,7 +32,8 @@ MARKS = {
     VerdictKind.DIFFERENT: "different",
     VerdictKind.NEGLIGIBLE: "negligible",
     VerdictKind.EQUIVALENT: "no difference",
-    VerdictKind.INCONCLUSIVE: "inconclusive",
+    VerdictKind.PROBABLE: "probably different",
+    VerdictKind.UNDECIDED: "undecided",
     VerdictKind.UNCLAIMED: "no claim",
     VerdictKind.VARIES: "size varies",
 }

@@ -29,7 +29,8 @@ MARKS = {
     VerdictKind.DIFFERENT: ("●", "bold"),
     VerdictKind.NEGLIGIBLE: ("≈", ""),
     VerdictKind.EQUIVALENT: ("≈", ""),
-    VerdictKind.INCONCLUSIVE: ("?", "dim"),
+    VerdictKind.PROBABLE: ("◐", ""),
+    VerdictKind.UNDECIDED: ("?", "dim"),
     VerdictKind.UNCLAIMED: ("○", "dim"),
     VerdictKind.VARIES: ("◇", ""),
 }
@@ -83,7 +84,9 @@ def _print_findings(report: Report, console: Console) -> None:
     across = [one for one in report.estimates.verdicts if one.scope is not Scope.HOST or not report.crowded]
     for verdict in across:
         console.print(_sentence(*MARKS[verdict.kind], verdict.sentence))
-    console.print(Padding(Text(report.estimates.fleet_sentence, style="dim"), (0, 0, 0, 2)))
+    for sentence in (report.estimates.family_sentence, report.estimates.fleet_sentence):
+        if sentence:
+            console.print(Padding(Text(sentence, style="dim"), (0, 0, 0, 2)))
 
 
 def _sentence(mark: str, style: str, sentence: str) -> RichTable:

@@ -2,8 +2,8 @@
 """What may be said across machines: estimates and verdicts of the fleet (STATISTICS.md, "Many comparisons"). Pure.
 
 H counts machines. Hosts that share one are one: its log-ratio is the mean of its hosts' Hodges-Lehmann log-ratios, and its
-differences are theirs together. A machine's own claim holds where that of each of its hosts does. Holm runs over the fleet's
-t-tests, apart from the hosts' families, and Welch's tests are a family of their own.
+differences are theirs together. A machine's own claim holds where that of each of its hosts does. The t-tests stand in the family of
+the report (`orchestrator.results.discoveries`); Welch's tests are a family of their own, with Holm.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.model.estimates import Fleet, Measure, Pair
+from orchestrator.model.estimates import Family, Fleet, Measure, Pair
 from orchestrator.model.interval import Interval
 from orchestrator.model.run import RunSpec
 from orchestrator.model.verdict import Evidence, Scope, Subject, Verdict, VerdictKind
@@ -26,7 +26,7 @@ from orchestrator.results.touchstone import NO_BLOCKS
 from orchestrator.stats.families import holm
 from orchestrator.stats.fleet import FEWEST, Effect, effect, inconsistency, opposite, unequal_p
 from orchestrator.stats.paired import signed_rank_interval
-from orchestrator.stats.planning import more_machines
+from orchestrator.stats.planning import Sample, more_units
 from orchestrator.stats.sentences import listed, no_fleet_claim
 from orchestrator.stats.verdict import judge_fleet, varies
 
@@ -135,17 +135,21 @@ def _missing(spec: RunSpec, one: Compared) -> tuple[str, ...]:
 
 
 def fleet_verdicts(
-    task: Task, found: Sequence[Compared], verdicts: Sequence[Verdict], words: Mapping[str, tuple[str, str]]
+    task: Task,
+    estimated: Sequence[tuple[Compared, float | None]],
+    family: Family,
+    verdicts: Sequence[Verdict],
+    words: Mapping[str, tuple[str, str]],
 ) -> Iterator[Verdict]:
     """Of each comparison what may be said of the fleet, and behind it whether the size depends on the machine.
 
+    ``estimated``: the comparisons with their adjusted p; those without an effect are passed over. ``verdicts`` are the hosts'.
     ``words``: of a benchmark, those for a ratio below and above 1.
     """
-    estimated = [one for one in found if one.effect is not None]
-    adjusted = holm([one.effect.p for one in estimated if one.effect])
-    unequal = [unequal_p(one.differences) for one in estimated]
+    known = [(one, q) for one, q in estimated if one.effect is not None]
+    unequal = [unequal_p(one.differences) for one, _ in known]
     varying = holm([1.0 if p is None else p for p in unequal])
-    for one, p, welch in zip(estimated, adjusted, varying, strict=True):
+    for (one, q), welch in zip(known, varying, strict=True):
         subject = Subject(
             one.measure.benchmark,
             one.measure.metric,
@@ -153,14 +157,13 @@ def fleet_verdicts(
             task.spec.baseline,
             *words[one.measure.benchmark],
         )
-        evidence = _evidence(task, one, p, len(estimated))
+        evidence = _evidence(task, one, q, family)
         assert one.range is not None
-        agree = _agreeing(one)
         yield judge_fleet(
             subject,
             evidence,
             one.range,
-            agree,
+            _agreeing(one),
             conflict=opposite(one.own),
             each=_each(task, one, verdicts),
             alpha=task.settings.alpha,
@@ -169,18 +172,29 @@ def fleet_verdicts(
             yield varies(subject, evidence, one.range)
 
 
-def _evidence(task: Task, one: Compared, p: float, comparisons: int) -> Evidence:
+def _evidence(task: Task, one: Compared, adjusted: float | None, family: Family) -> Evidence:
     assert one.effect is not None
+    return fleet_evidence(one.effect, adjusted, family, task.settings.margin, _missing(task.spec, one))
+
+
+def fleet_evidence(
+    found: Effect, adjusted: float | None, family: Family, margin: float, missing: Sequence[str] = ()
+) -> Evidence:
+    """The numbers behind what is said across machines."""
+    claimed = family.level is not None and adjusted is not None and adjusted < family.rate
     return Evidence(
-        units=len(one.logs),
-        ratio=math.exp(one.effect.mean),
-        interval=_ratios(one.effect.interval),
-        equivalence=_ratios(one.effect.equivalence),
-        p=p,
-        comparisons=comparisons,
-        margin=task.settings.margin,
-        more=more_machines(len(one.logs), one.effect.interval, task.settings.precision),
-        missing=_missing(task.spec, one),
+        units=found.machines,
+        ratio=math.exp(found.mean),
+        interval=_ratios(found.interval),
+        equivalence=_ratios(found.equivalence),
+        adjusted=adjusted,
+        comparisons=family.size,
+        margin=margin,
+        claim=_ratios(found.at(family.level)) if claimed and family.level is not None else None,
+        more=more_units(
+            Sample(found.machines, found.mean, found.error, found.p, agree=False, exact=False), family, margin
+        ),
+        missing=tuple(missing),
     )
 
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Samples to estimates: what STATISTICS.md says, applied to a whole run. Pure.
 
-task      what counts: warm-up never, and without flagged blocks where that is asked
-cells     medians, one combination at a time
-pairing   ratios to the baseline, paired by block
-judging   what may be said of them
-across    what may be said over machines
-ranking   which combination is the fastest
-spread    where the variance lies
+task          what counts: warm-up never, and without flagged blocks where that is asked
+cells         medians, one combination at a time
+pairing       ratios to the baseline, paired by block
+across        ratios over machines, and what may be said of them
+discoveries   one correction over all comparisons of the report
+judging       what may be said of the hosts' pairs
+ranking       which combination is the fastest
+spread        where the variance lies
 """
 
 from __future__ import annotations
@@ -15,26 +16,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.model.estimates import Contamination, Estimates, FlaggedBlock, Measure, Pair, Settings
+from orchestrator.model.estimates import Contamination, Estimates, FlaggedBlock, Measure, Settings
 from orchestrator.model.ranking import Ranking
 from orchestrator.model.run import RunSpec
 from orchestrator.model.samples import BlockRecord, HostRecord, Series, TrialCount
-from orchestrator.model.verdict import Verdict
-from orchestrator.results.across import compared, fleet_estimates, fleet_sentence, fleet_verdicts
+from orchestrator.results.across import Compared, compared, fleet_estimates, fleet_sentence
 from orchestrator.results.cells import estimated_cells, estimated_curves
 from orchestrator.results.contamination import flagged_blocks
-from orchestrator.results.judging import changed, judged, words_of
+from orchestrator.results.discoveries import corrected
+from orchestrator.results.judging import Judgement, changed, judge, judged
 from orchestrator.results.knees import knees
 from orchestrator.results.notices import notices
-from orchestrator.results.pairing import adjusted, estimated_pairs
+from orchestrator.results.pairing import estimated_pairs
 from orchestrator.results.ranking import changed_rankings, ranked
 from orchestrator.results.shortage import too_few_blocks
 from orchestrator.results.spread import variance_splits
 from orchestrator.results.task import Task, Without
+from orchestrator.stats.sentences import family_sentence
 from orchestrator.stats.verdict import say_only
 from remote_agent.contract.benchmark import Benchmark, Better, Metric
 
-ALPHA, MARGIN, PRECISION = 0.05, 0.05, 0.03
+ALPHA, MARGIN = 0.05, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,14 @@ def estimate(spec: RunSpec, merged: Merged, catalogue: Mapping[str, Benchmark]) 
     """Everything that may be said of the run. ``catalogue`` maps benchmarks' names to what they declare."""
     values = {(s.host, s.benchmark, s.metric, s.combination): s for s in merged.series}
     measures = tuple(_measures(spec, merged.series, catalogue))
-    settings = Settings(ALPHA, MARGIN, PRECISION, family=_family(spec, measures))
+    settings = Settings(ALPHA, MARGIN)
     curves = tuple(estimated_curves(measures, merged.series))
     task = Task(spec, measures, values, merged.trials, settings, merged.asked or _asked(spec))
-    pairs = tuple(adjusted(list(estimated_pairs(task)), measures))
-    verdicts = say_only(tuple(judged(task, pairs)))
-    rankings = tuple(ranked(task))
-    contamination = _contamination(task, pairs, verdicts, rankings, merged)
+    pairs = tuple(estimated_pairs(task))
     across = compared(task, pairs)
-    words = {measure.benchmark: words_of(measure) for measure in measures if measure.primary}
+    judgement = judge(task, pairs, across)
+    rankings = tuple(ranked(task))
+    contamination = _contamination(task, judgement, across, rankings, merged)
     return Estimates(
         run=spec.id,
         settings=settings,
@@ -70,14 +71,16 @@ def estimate(spec: RunSpec, merged: Merged, catalogue: Mapping[str, Benchmark]) 
         hosts=merged.hosts,
         trials=merged.trials,
         cells=tuple(estimated_cells(task)),
-        pairs=pairs,
+        pairs=judgement.found.pairs,
         curves=curves,
         knees=tuple(knees(measures, curves)),
         fleet=tuple(fleet_estimates(task, across)),
         fleet_sentence=fleet_sentence(spec, across),
-        verdicts=(*fleet_verdicts(task, across, verdicts, words), *verdicts),
+        family=judgement.found.family,
+        family_sentence=family_sentence(judgement.found.family),
+        verdicts=(*judgement.fleet, *judgement.hosts),
         notices=(
-            *too_few_blocks(verdicts, settings),
+            *too_few_blocks(judgement.hosts, judgement.found.family),
             *notices(spec, merged.hosts, merged.trials, contamination),
         ),
         contamination=contamination,
@@ -120,33 +123,36 @@ def _measure(
     )
 
 
-def _family(spec: RunSpec, measures: Sequence[Measure]) -> int:
-    return sum(measure.primary for measure in measures) * (len(spec.combinations) - 1)
-
-
 def _contamination(
     task: Task,
-    pairs: Sequence[Pair],
-    verdicts: Sequence[Verdict],
+    judgement: Judgement,
+    across: Sequence[Compared],
     rankings: Sequence[Ranking],
     merged: Merged,
 ) -> Contamination | None:
-    """The same estimates once more without the flagged blocks; None where no block is flagged."""
+    """The hosts' estimates once more without the flagged blocks; None where no block is flagged.
+
+    What is said across machines is not made anew, and keeps its place in the family.
+    """
     flagged = flagged_blocks(merged.blocks, merged.hosts)
     if not flagged:
         return None
     without = _left_out(flagged)
-    others = {host for host, _ in without}
-    clean = tuple(adjusted(list(estimated_pairs(task, without)), task.measures))
-    unaffected = [pair for pair in pairs if pair.host not in others]
-    other = say_only(tuple(judged(task, (*clean, *unaffected))))
+    affected = {host for host, _ in without}
+    clean = tuple(estimated_pairs(task, without))
+    unaffected = [pair for pair in judgement.found.pairs if pair.host not in affected]
+    found = corrected(task, (*clean, *unaffected), across)
+    other = say_only(tuple(judged(task, found, without)))
     return Contamination(
         flagged=flagged,
         counted=sum(not block.warmup for block in merged.blocks),
         cells=tuple(estimated_cells(task, without)) if without else (),
-        pairs=clean,
-        verdicts=tuple(verdict for verdict in other if verdict.where in others),
-        changes=(*changed(verdicts, other), *changed_rankings(rankings, tuple(ranked(task, without)))),
+        pairs=found.pairs[: len(clean)],
+        verdicts=tuple(verdict for verdict in other if verdict.where in affected),
+        changes=(
+            *changed(judgement.hosts, other),
+            *changed_rankings(rankings, tuple(ranked(task, without))),
+        ),
     )
 
 

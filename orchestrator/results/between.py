@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What changed from one run to another: two samples of every metric, and their p adjusted. Pure.
+"""What changed from one run to another: two samples of every metric. Pure.
 
 With a control (`orchestrator.results.controls`) the samples are the log ratios to it, paired within each run's own blocks, so that their
 shift is a difference of differences; else they are the logs of the values.
@@ -8,7 +8,7 @@ shift is a difference of differences; else they are the logs of the values.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from orchestrator.model.interval import Interval
 from orchestrator.model.run import RunHost
 from orchestrator.results.matching import Common, Recorded
 from orchestrator.results.task import Counted, counted
-from orchestrator.stats.families import holm
+from orchestrator.stats.paired import DIGITS
 from orchestrator.stats.twosample import FEWEST, rank_sum_p, shift_estimate
 
 Floats = NDArray[np.float64]
@@ -28,10 +28,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A change, and its interval at level 1 - alpha/H, by which H machines are held to disagree."""
+    """A change, and its interval at level 1 - alpha/H, by which H machines are held to disagree.
+
+    ``samples`` are what it was estimated from, log scale, above is worse.
+    """
 
     change: Change
     own: Interval | None = None
+    samples: tuple[Floats, Floats] | None = None
+
+    def at(self, level: float) -> Interval | None:
+        """The interval of its ratio at ``level``; None: the samples are too small for one."""
+        if self.samples is None:
+            return None
+        return _ratio(shift_estimate(*self.samples, (level,))[1][0])
 
 
 def between(
@@ -51,7 +61,7 @@ def between(
                 one = _found(a, b, host, measure, combination, beside, level)
                 if one is not None:
                     (drift if combination == control else found).append(one)
-    return tuple(adjusted(found)), tuple(one.change for one in drift)
+    return tuple(found), tuple(one.change for one in drift)
 
 
 def _found(
@@ -85,7 +95,7 @@ def _found(
         p=rank_sum_p(samples[0], samples[1]),
         reason=None if interval else f"{sizes} blocks, and an interval needs {FEWEST} of each",
     )
-    return Found(change, own)
+    return Found(change, own, (samples[0], samples[1]))
 
 
 def _counted(run: Recorded, host: RunHost, measure: Measure, combination: str) -> Counted:
@@ -135,23 +145,8 @@ def _ratios(measure: Measure, values: Counted, base: Counted) -> Floats:
     """The log ratios to the control's values, of the blocks that have both."""
     _, here, there = np.intersect1d(values[0], base[0], assume_unique=True, return_indices=True)
     ours, theirs = _logs(measure, values[1][here]), _logs(measure, base[1][there])
-    return ours - theirs if len(ours) == len(theirs) else np.empty(0)
+    return np.round(ours - theirs, DIGITS) if len(ours) == len(theirs) else np.empty(0)
 
 
 def _ratio(interval: Interval | None) -> Interval | None:
     return interval and Interval(math.exp(interval.low), math.exp(interval.high), interval.level)
-
-
-def adjusted(found: Sequence[Found]) -> Iterator[Found]:
-    """Holm over the primary metrics of each host (a missing p counts as 1); the others are shown, and keep None."""
-    families: dict[str, list[int]] = {}
-    for index, one in enumerate(found):
-        if one.change.primary:
-            families.setdefault(one.change.host, []).append(index)
-    after: dict[int, float] = {}
-    for indices in families.values():
-        p_values = [1.0 if (p := found[index].change.p) is None else p for index in indices]
-        after.update(zip(indices, holm(p_values), strict=True))
-    for index, one in enumerate(found):
-        known = index in after and one.change.p is not None
-        yield replace(one, change=replace(one.change, adjusted=after[index])) if known else one

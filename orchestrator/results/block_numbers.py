@@ -7,26 +7,30 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 from orchestrator.model.comparison import Change, Method
-from orchestrator.model.estimates import Notice, Settings
+from orchestrator.model.estimates import Family, Notice
+from orchestrator.model.verdict import Verdict, VerdictKind
 from orchestrator.stats.twosample import FEWEST, least_p
 
 UNLIKE = 2
 """Times as many blocks in one run as in the other."""
 
 
-def unreachable(changes: Sequence[Change], settings: Settings) -> Iterator[Notice]:
-    """One notice a host on which the exact test's least p does not survive Holm in any of the primary metrics."""
-    for host in dict.fromkeys(change.host for change in changes):
-        family = [change for change in changes if change.host == host and change.primary]
-        able = [change for change in family if change.interval is not None]
-        m, least = len(family), min((_least(one.method, one.a, one.b) for one in able), default=0.0)
-        if able and least * m >= settings.alpha:
-            needed = next(n for n in count(FEWEST) if _least(able[0].method, n, n) * m < settings.alpha)
+def unsecured(changes: Sequence[Change], verdicts: Sequence[Verdict], family: Family) -> Iterator[Notice]:
+    """One notice a host with a probable difference whose blocks are too few for one that stands alone."""
+    m = family.size
+    for host in dict.fromkeys(one.where for one in verdicts if one.kind is VerdictKind.PROBABLE):
+        able = [
+            change
+            for change in changes
+            if change.host == host and change.primary and change.interval is not None
+        ]
+        least = min((_least(one.method, one.a, one.b) for one in able), default=0.0)
+        if host and able and least * m > family.rate:
+            needed = next(n for n in count(FEWEST) if _least(able[0].method, n, n) * m <= family.rate)
             yield Notice(
                 host,
-                f"No difference can be claimed here, however large: so few blocks have p = {least:.2g} at the least, "
-                f"and {m} comparisons are corrected for.",
-                f"{needed} blocks are the least that can; or compare fewer benchmarks and combinations.",
+                f"The blocks are too few to secure a difference that stands alone among {m} comparisons: {needed} are needed.",
+                f"Run {needed} blocks, or compare fewer benchmarks and combinations.",
             )
 
 

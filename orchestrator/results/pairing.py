@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Combinations against the baseline, paired by block, and their p adjusted. Pure."""
+"""Combinations against the baseline, paired by block. Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from orchestrator.model.estimates import Measure, Pair
 from orchestrator.model.interval import Interval
 from orchestrator.results.task import Counted, Task, Without, counted
 from orchestrator.results.touchstone import NO_BLOCKS
-from orchestrator.stats.families import benjamini_hochberg, holm
+from orchestrator.stats import paired
 from orchestrator.stats.median import FEWEST
 from orchestrator.stats.paired import signed_rank_estimate, signed_rank_p
 from remote_agent.contract.benchmark import Better
@@ -45,10 +44,15 @@ def _no_pair(host: str, measure: Measure, combination: str, pairs: int, reason: 
     return Pair(*where, pairs, None, None, None, None, None, reason)
 
 
-def log_ratios(task: Task, host: str, measure: Measure, combination: str) -> NDArray[np.float64]:
+def log_ratios(
+    task: Task, host: str, measure: Measure, combination: str, without: Without | None = None
+) -> NDArray[np.float64]:
     """The paired differences of one host, log scale, above 0 is worse; of a pair that has a ratio."""
     key = (host, measure.benchmark, measure.metric)
-    base, other = (counted(task.values.get((*key, name))) for name in (task.spec.baseline, combination))
+    left_out = (without or {}).get(key[:2], frozenset())
+    base, other = (
+        counted(task.values.get((*key, name)), left_out) for name in (task.spec.baseline, combination)
+    )
     _, here, there = np.intersect1d(base[0], other[0], assume_unique=True, return_indices=True)
     return _logs(measure, base[1][here], other[1][there])
 
@@ -62,7 +66,7 @@ def paired_logs(measure: Measure, ours: Counted, theirs: Counted) -> NDArray[np.
 
 def _logs(measure: Measure, ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
     sign = -1.0 if measure.better == Better.HIGHER.value else 1.0
-    return sign * np.log(theirs / ours)
+    return sign * paired.log_ratios(ours, theirs)
 
 
 def _pair(host: str, measure: Measure, combination: str, base: Counted, other: Counted) -> Pair:
@@ -92,17 +96,3 @@ def _pair(host: str, measure: Measure, combination: str, base: Counted, other: C
 
 def _ratio(interval: Interval | None) -> Interval | None:
     return interval and Interval(math.exp(interval.low), math.exp(interval.high), interval.level)
-
-
-def adjusted(found: list[Pair], measures: Sequence[Measure]) -> Iterator[Pair]:
-    """Within a host: Holm over the declared family (a missing p counts as 1), Benjamini-Hochberg over the rest."""
-    primary = {(m.benchmark, m.metric) for m in measures if m.primary}
-    groups: dict[tuple[str, bool], list[int]] = {}
-    for index, pair in enumerate(found):
-        groups.setdefault((pair.host, (pair.benchmark, pair.metric) in primary), []).append(index)
-    after: dict[int, float] = {}
-    for (_, declared), indices in groups.items():
-        p_values = [1.0 if (p := found[index].p) is None else p for index in indices]
-        after.update(zip(indices, (holm if declared else benjamini_hochberg)(p_values), strict=True))
-    for index, pair in enumerate(found):
-        yield pair if pair.p is None else replace(pair, adjusted=after[index])

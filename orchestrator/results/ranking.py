@@ -117,7 +117,11 @@ def _over(settings: Settings, names: Sequence[str], machines: Sequence[Sequence[
         each = [[host[pairing] for host in hosts if host[pairing].evidence.ratio] for hosts in machines]
         known = [hosts for hosts in each if hosts]
         evidence = _across(settings, known)
-        if evidence.p is not None and evidence.p < settings.alpha and _disputed(settings, known):
+        if (
+            evidence.adjusted is not None
+            and evidence.adjusted < settings.alpha
+            and _disputed(settings, known)
+        ):
             disputed.add(pairing)
         found.append((*pairing, evidence))
     return fought(found, settings.alpha, FEWEST, disputed)

@@ -179,7 +179,7 @@ VERDICTS = Relation(
     "what may be said of two combinations",
     (
         *(RUN, *SUITE),
-        Column("kind", "VARCHAR", "different, negligible, equivalent, inconclusive, ..."),
+        Column("kind", "VARCHAR", "different, negligible, equivalent, probable, undecided, ..."),
         Column("scope", "VARCHAR", "host, each machine or fleet"),
         Column("host", "VARCHAR", "the host's name; NULL: of several machines"),
         *(BENCHMARK, Column("metric", "VARCHAR", "the benchmark's primary metric")),
@@ -188,7 +188,9 @@ VERDICTS = Relation(
         Column("units", "INTEGER", "pairs on a host, machines in a fleet"),
         RATIO,
         *INTERVAL,
-        Column("p", "DOUBLE", "corrected for the number of comparisons"),
+        Column("claim_low", "DOUBLE", "where the claim's own interval begins; NULL: nothing is claimed"),
+        Column("claim_high", "DOUBLE", "where it ends"),
+        Column("adjusted", "DOUBLE", "p, corrected for the number of comparisons"),
         Column("sentence", "VARCHAR", "what may be said, and no more"),
     ),
 )

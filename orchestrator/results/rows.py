@@ -235,7 +235,9 @@ def _verdicts(run: Digested) -> Iterator[Row]:
             "units": evidence.units,
             "ratio": evidence.ratio,
             **_interval(evidence.interval),
-            "p": evidence.p,
+            "claim_low": evidence.claim.low if evidence.claim else None,
+            "claim_high": evidence.claim.high if evidence.claim else None,
+            "adjusted": evidence.adjusted,
             "sentence": verdict.sentence,
         }
 

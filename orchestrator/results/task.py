@@ -32,6 +32,16 @@ class Task:
     settings: Settings
     asked: Mapping[tuple[str, str], int]
 
+    @property
+    def primary(self) -> Mapping[tuple[str, str], Measure]:
+        """The measures that verdicts are about, by benchmark and metric."""
+        return {(one.benchmark, one.metric): one for one in self.measures if one.primary}
+
+    @property
+    def imported(self) -> frozenset[str]:
+        """Hosts whose results another tool measured: they have no blocks, and nothing is claimed from them."""
+        return frozenset(host.name for host in self.spec.hosts if host.imported)
+
 
 def counted(series: Series | None, without: frozenset[int] = frozenset()) -> Counted:
     """Blocks and values, warm-up left out and the blocks ``without``. Of two values of a block the last counts."""

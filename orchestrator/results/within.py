@@ -12,18 +12,15 @@ from orchestrator.model.comparison import Change, Method
 from orchestrator.model.errors import UsageError
 from orchestrator.model.estimates import Measure, Pair, Settings
 from orchestrator.model.run import Combination, RunSpec
-from orchestrator.model.verdict import Verdict
-from orchestrator.results.across import compared, fleet_verdicts
-from orchestrator.results.judging import judged, words_of
+from orchestrator.results.across import compared
+from orchestrator.results.changed_verdicts import JudgedChanges
+from orchestrator.results.judging import judge
 from orchestrator.results.matching import Recorded
-from orchestrator.results.pairing import adjusted, estimated_pairs
+from orchestrator.results.pairing import estimated_pairs
 from orchestrator.results.task import Task, counted
-from orchestrator.stats.verdict import say_only
 
 
-def within(
-    run: Recorded, baseline: str, combination: str, settings: Settings
-) -> tuple[tuple[Change, ...], tuple[Verdict, ...]]:
+def within(run: Recorded, baseline: str, combination: str, settings: Settings) -> JudgedChanges:
     """The change from ``baseline`` to ``combination``, and what may be said of it.
 
     Raises UsageError: the run has not both, or they are one.
@@ -32,11 +29,10 @@ def within(
     spec = replace(run.spec, baseline=baseline, combinations=pair)
     asked = {(host.name, plan.name): plan.blocks for host in spec.hosts for plan in spec.benchmarks}
     task = Task(spec, run.measures, run.values, run.trials, settings, asked)
-    pairs = tuple(adjusted(list(estimated_pairs(task)), run.measures))
-    own = say_only(tuple(judged(task, pairs)))
-    words = {measure.benchmark: words_of(measure) for measure in run.measures if measure.primary}
-    across = fleet_verdicts(task, compared(task, pairs), own, words)
-    return tuple(_changes(task, pairs)), (*across, *own)
+    pairs = tuple(estimated_pairs(task))
+    judgement = judge(task, pairs, compared(task, pairs))
+    changes = tuple(_changes(task, judgement.found.pairs))
+    return JudgedChanges(changes, (*judgement.fleet, *judgement.hosts), judgement.found.family)
 
 
 def _both(spec: RunSpec, baseline: str, combination: str) -> tuple[Combination, Combination]:

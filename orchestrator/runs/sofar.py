@@ -12,7 +12,7 @@ import numpy as np
 
 from orchestrator.model.stopping import Standing
 from orchestrator.stats.median import median_interval
-from orchestrator.stats.paired import hodges_lehmann, signed_rank_interval
+from orchestrator.stats.paired import hodges_lehmann, log_ratios, signed_rank_interval
 from remote_agent.contract.benchmark import Better, Metric
 
 
@@ -50,7 +50,7 @@ def _ratio(name: str, base: Mapping[int, float], other: Mapping[int, float], sig
     both = [block for block in sorted(base.keys() & other.keys()) if base[block] > 0 and other[block] > 0]
     if not both:
         return None
-    logs = sign * np.array([math.log(other[block] / base[block]) for block in both])
+    logs = sign * log_ratios([base[block] for block in both], [other[block] for block in both])
     interval = signed_rank_interval(logs)
     low, high = (math.exp(interval.low), math.exp(interval.high)) if interval else (None, None)
     return SoFar(name, "ratio", len(both), math.exp(hodges_lehmann(logs)), low, high)

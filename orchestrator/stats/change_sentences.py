@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from orchestrator.model.interval import Interval
 from orchestrator.model.verdict import Evidence, Subject, Verdict, VerdictKind
-from orchestrator.stats.sentences import p_value, times
+from orchestrator.stats.sentences import directed, factors, probability, times
+from orchestrator.stats.twosample import FEWEST
 from orchestrator.stats.verdict import judge_host
 
 A, B = "A", "B"
@@ -39,40 +40,33 @@ def judge_change(
     if verdict.kind is VerdictKind.DIFFERENT:
         return replace(verdict, sentence=f"On {host}: {_different(subject, evidence, samples)}")
     if verdict.kind is VerdictKind.UNCLAIMED:
-        return replace(verdict, sentence=f"On {host}: {_unclaimed(subject, samples)}")
+        return replace(verdict, sentence=f"On {host}: {_unclaimed(subject, evidence, samples)}")
     return verdict
 
 
 def _different(subject: Subject, evidence: Evidence, samples: Samples) -> str:
     assert evidence.ratio is not None and evidence.interval is not None
-    word = subject.slower if evidence.ratio > 1 else subject.faster
     relative = f" relative to {samples.control}" if samples.control else ""
-    level = f"{100 * evidence.interval.level:g} % CI"
     return (
-        f"{subject.combination} is {times(evidence.ratio)} {word} than {subject.baseline}{relative} in "
-        f"{subject.benchmark}, {subject.metric} ({level} {_factors(evidence.interval)}; "
-        f"{samples.a} and {samples.b} blocks, {p_value(evidence.p)})."
+        f"{subject.combination} is {directed(subject, evidence.ratio)} than {subject.baseline}{relative} in "
+        f"{subject.benchmark}, {subject.metric} ({factors(evidence.claim or evidence.interval)}; "
+        f"{samples.a} and {samples.b} blocks, {probability(evidence.adjusted, 'q')})."
     )
 
 
-def _unclaimed(subject: Subject, samples: Samples) -> str:
+def _unclaimed(subject: Subject, evidence: Evidence, samples: Samples) -> str:
+    reason = evidence.reason or f"{samples.a} and {samples.b} blocks, and an interval needs {FEWEST} of each"
     return (
-        f"Nothing can be claimed from {samples.a} and {samples.b} blocks of {subject.combination} and {subject.baseline} in "
-        f"{subject.benchmark} ({subject.metric}): an interval needs at least 6 of each."
+        f"Nothing can be claimed of {subject.combination} and {subject.baseline} in "
+        f"{subject.benchmark} ({subject.metric}): {reason}."
     )
-
-
-def _factors(interval: Interval) -> str:
-    """An interval on one side of 1 as factors, the smaller first."""
-    low, high = sorted((max(interval.low, 1 / interval.low), max(interval.high, 1 / interval.high)))
-    return f"{low:.2f}-{high:.2f}" if high < 10 else f"{low:.3g}-{high:.3g}"
 
 
 def as_percent(ratio: float) -> str:
-    """A ratio as a change: ``+3.4 %``, ``-12 %``; beyond tenfold a factor, ``x12.5``."""
+    """A ratio as a change: ``+3.4 %``, ``-12 %``; beyond twofold as times, ``2.31x``."""
     change = 100 * (ratio - 1)
-    if change >= 900:
-        return f"x{ratio:.3g}"
+    if change > 100:
+        return times(ratio)
     return f"{change:+.1f} %" if abs(change) < 9.95 else f"{change:+.0f} %"
 
 

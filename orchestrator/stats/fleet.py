@@ -27,8 +27,9 @@ FEWEST_PREDICTED = 5
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """On the log scale. ``deviation`` is s, between machines; ``p`` of "the mean is 0", two-sided."""
+    """On the log scale. ``deviation`` is s, between ``machines``; ``p`` of "the mean is 0", two-sided."""
 
+    machines: int
     mean: float
     deviation: float
     interval: Interval
@@ -36,10 +37,19 @@ class Effect:
     prediction: Interval | None
     p: float
 
+    @property
+    def error(self) -> float:
+        """The standard error of the mean."""
+        return self.deviation / math.sqrt(self.machines)
+
+    def at(self, level: float) -> Interval:
+        """Student's t interval of the mean at ``level``."""
+        return _around(self.mean, self.error, self.machines - 1, level)
+
 
 def effect(logs: Sequence[float]) -> Effect:
     """Of one log-ratio a machine. Raises ValueError for fewer than three."""
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtr
 
     machines = len(logs)
     if machines < FEWEST:
@@ -47,21 +57,25 @@ def effect(logs: Sequence[float]) -> Effect:
     mean, deviation, freedom = fmean(logs), stdev(logs), machines - 1
     error = deviation / math.sqrt(machines)
 
-    def around(level: float, width: float) -> Interval:
-        reach = float(stdtrit(freedom, (1 + level) / 2)) * width
-        return Interval(mean - reach, mean + reach, level)
-
     # Machines that are all the same to the last digit: what is other than 0 is certain.
     p = float(2 * stdtr(freedom, -abs(mean) / error)) if error else float(mean == 0)
-    predicted = around(0.95, deviation * math.sqrt(1 + 1 / machines))
+    predicted = _around(mean, deviation * math.sqrt(1 + 1 / machines), freedom, 0.95)
     return Effect(
+        machines,
         mean,
         deviation,
-        around(0.95, error),
-        around(0.90, error),
+        _around(mean, error, freedom, 0.95),
+        _around(mean, error, freedom, 0.90),
         predicted if machines >= FEWEST_PREDICTED else None,
         p,
     )
+
+
+def _around(mean: float, error: float, freedom: int, level: float) -> Interval:
+    from scipy.special import stdtrit
+
+    reach = float(stdtrit(freedom, (1 + level) / 2)) * error
+    return Interval(mean - reach, mean + reach, level)
 
 
 def inconsistency(differences: Sequence[NDArray[np.float64]]) -> float | None:

@@ -21,7 +21,7 @@ from functools import cache
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from orchestrator.model.interval import Interval
 from orchestrator.stats.walsh import walsh_order
@@ -30,6 +30,18 @@ EXACT = 200
 """Up to so many pairs the distribution is the exact one, beyond it the normal limit."""
 FEWEST = 6
 """Below so many pairs the exact two-sided test can never reach p < 0.05, and no 95 % interval exists."""
+
+
+DIGITS = 12
+"""Decimals of a paired difference: two that are equal up to the last bits of their logarithms have equal ranks."""
+
+
+def log_ratios(ours: ArrayLike, theirs: ArrayLike) -> NDArray[np.float64]:
+    """``theirs`` to ``ours`` (shape (n,), above 0), log scale.
+
+    Taken as ln b - ln a and rounded, so that a change and its reverse tie: ln(b/a) may differ from -ln(a/b) by one bit.
+    """
+    return np.asarray(np.round(np.log(theirs) - np.log(ours), DIGITS))
 
 
 @cache
@@ -124,6 +136,11 @@ def signed_rank_p(differences: NDArray[np.float64]) -> float | None:
     else:
         counts = _subset_sums(doubled)[: smaller + 1]
     return float(min(1.0, 2 * counts.sum() / 2.0 ** len(nonzero)))
+
+
+def least_p(pairs: int) -> float:
+    """The least two-sided p that ``pairs`` can have: all differences lie on one side of 0, and none is 0."""
+    return 2.0 ** (1 - pairs)
 
 
 def _normal_p(doubled: NDArray[np.int64], distance: float) -> float:

@@ -35,11 +35,11 @@ def fought(
     ``fewest`` units decide a duel; None: as many pairs as an exact test needs under so many comparisons. ``disputed``: machines
     claim opposite directions, and nobody wins.
     """
-    adjusted = holm([1.0 if evidence.p is None else evidence.p for _, _, evidence in found])
+    adjusted = holm([1.0 if evidence.adjusted is None else evidence.adjusted for _, _, evidence in found])
     needed = fewest_pairs(len(found), alpha) if fewest is None else fewest
     duels = []
     for (combination, other, alone), p in zip(found, adjusted, strict=True):
-        evidence = replace(alone, p=None if alone.p is None else p, comparisons=len(found))
+        evidence = replace(alone, adjusted=None if alone.adjusted is None else p, comparisons=len(found))
         wins = (combination, other) not in disputed and kind_of(
             evidence, alpha, needed
         ) is VerdictKind.DIFFERENT

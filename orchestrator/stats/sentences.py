@@ -5,27 +5,67 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from orchestrator.model.estimates import Family
 from orchestrator.model.interval import Interval
 from orchestrator.model.verdict import Evidence, Subject, VerdictKind
+from orchestrator.stats.paired import FEWEST
+from orchestrator.stats.planning import TOO_MANY
 
 
 def times(ratio: float) -> str:
-    """A ratio either side of 1 as a factor: 0.5 and 2 are both ``2.00x``."""
+    """A ratio either side of 1 as a factor: 0.5 and 2 are both ``2.00x``; near 1 a digit more, ``1.008x``."""
     factor = max(ratio, 1 / ratio)
-    return f"{factor:.2f}x" if factor < 10 else f"{factor:.3g}x"
+    return f"{_digits(factor, factor)}x"
 
 
-def percent(ratio: float) -> str:
-    """How far a ratio is from 1, on either side, in the margin's sense: 0.5 and 2 are both ``100 %``."""
-    share = 100 * (max(ratio, 1 / ratio) - 1)
-    return f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
+def factors(interval: Interval) -> str:
+    """An interval on one side of 1 as factors, the smaller first: ``1.35-1.50``."""
+    return "-".join(_ends(interval))
 
 
-def p_value(p: float | None) -> str:
-    """``p < 0.001`` or ``p = 0.012``."""
-    if p is None:
-        return "p undefined"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+def _ends(interval: Interval) -> tuple[str, str]:
+    low, high = sorted((max(interval.low, 1 / interval.low), max(interval.high, 1 / interval.high)))
+    return _digits(low, high), _digits(high, high)
+
+
+def _digits(value: float, largest: float) -> str:
+    """Two decimals; three where ``largest`` is near 1, three digits in all where it is 10 or more."""
+    if largest >= 10:
+        return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    return f"{value:.3f}" if largest < 1.1 else f"{value:.2f}"
+
+
+def directed(subject: Subject, ratio: float) -> str:
+    """``1.29x faster``"""
+    return f"{times(ratio)} {subject.slower if ratio > 1 else subject.faster}"
+
+
+def probability(value: float | None, symbol: str = "p") -> str:
+    """``p < 0.001`` or ``q = 0.012``."""
+    if value is None:
+        return f"{symbol} undefined"
+    return f"{symbol} < 0.001" if value < 0.001 else f"{symbol} = {value:.2g}"
+
+
+def family_sentence(family: Family) -> str:
+    """What a claim of the report means, and how sure its interval is; "" where nothing is compared."""
+    if not family.size:
+        return ""
+    comparisons = f"{family.size} comparison{'s' if family.size != 1 else ''}"
+    if family.level is None:
+        return (
+            f"None of {comparisons} is secured against chance (false discovery rate {100 * family.rate:g} %)."
+        )
+    return (
+        f"Of the differences that are claimed here, at most 1 in {1 / family.rate:.0f} is expected to be chance (false discovery "
+        f"rate {100 * family.rate:g} % over {comparisons}). Their intervals are {percentage(family.level)} ones, "
+        "so that this holds for them too; the tables have 95 % intervals."
+    )
+
+
+def percentage(level: float) -> str:
+    """A confidence level: ``95 %``, ``97.3 %``, ``99.95 %``."""
+    return f"{100 * level:.2f}".rstrip("0").rstrip(".") + " %"
 
 
 def no_fleet_claim(hosts: int, machines: int) -> str:
@@ -34,45 +74,46 @@ def no_fleet_claim(hosts: int, machines: int) -> str:
     return f"No fleet claim: {on}. Machines are counted, not hosts, and a claim beyond the hosts shown needs at least 3."
 
 
-def machine_range(ratios: Interval) -> str:
-    """The least and the largest machine's ratio, both on one side of 1 or not: ``1.10x-1.60x``, ``0.90-1.20``."""
+def machine_range(subject: Subject, ratios: Interval) -> str:
+    """The least and the largest machine's ratio: ``1.10x-1.60x``, or with their directions where these are two."""
     if ratios.low >= 1 or ratios.high <= 1:
-        low, high = sorted((max(ratios.low, 1 / ratios.low), max(ratios.high, 1 / ratios.high)))
-        return f"{low:.2f}x-{high:.2f}x"
-    return f"ratios {ratios.low:.2f}-{ratios.high:.2f}"
+        return "-".join(f"{factor}x" for factor in _ends(ratios))
+    return span(subject, ratios)
 
 
 def fleet_different(subject: Subject, evidence: Evidence, agree: int) -> str:
     assert evidence.ratio is not None and evidence.interval is not None
-    word = subject.slower if evidence.ratio > 1 else subject.faster
-    level = f"{100 * evidence.interval.level:g} % CI"
     return (
-        f"{subject.combination} is {times(evidence.ratio)} {word} than {subject.baseline} in "
-        f"{subject.benchmark}, {subject.metric} ({level} {spread(evidence.interval)}; "
-        f"{agree} of {evidence.units} machines agree, {p_value(evidence.p)})."
+        f"{subject.combination} is {directed(subject, evidence.ratio)} than {subject.baseline} in "
+        f"{subject.benchmark}, {subject.metric} ({factors(evidence.claim or evidence.interval)}; "
+        f"{agree} of {evidence.units} machines agree, {probability(evidence.adjusted, 'q')})."
     )
 
 
 def each_machine(subject: Subject, evidence: Evidence, ratios: Interval) -> str:
     word = subject.slower if ratios.low > 1 else subject.faster
     return (
-        f"On each of {evidence.units} machines: {subject.combination} is {machine_range(ratios)} {word} than "
+        f"On each of {evidence.units} machines: {subject.combination} is {machine_range(subject, ratios)} {word} than "
         f"{subject.baseline} in {subject.benchmark}, {subject.metric}."
     )
 
 
 def conflict(subject: Subject, ratios: Interval) -> str:
-    return f"Machines disagree on the direction ({machine_range(ratios)}) between {_about(subject)}."
+    return f"Machines disagree on the direction ({machine_range(subject, ratios)}) between {_about(subject)}."
 
 
 def size_depends(subject: Subject, ratios: Interval) -> str:
-    return f"The size depends on the machine ({machine_range(ratios)}): {_about(subject)}."
+    return f"The size depends on the machine ({machine_range(subject, ratios)}): {_about(subject)}."
 
 
-def fleet_inconclusive(subject: Subject, evidence: Evidence) -> str:
+def fleet_probable(subject: Subject, evidence: Evidence, agree: int) -> str:
+    return _probable(subject, evidence, "machine", f"{agree} of {evidence.units} machines agree")
+
+
+def fleet_undecided(subject: Subject, evidence: Evidence) -> str:
     assert evidence.interval is not None
     return (
-        f"Inconclusive across {evidence.units} machines: {span(subject, evidence.interval)}; {_advice(evidence, 'machine')}. "
+        f"Undecided across {evidence.units} machines: {span(subject, evidence.interval)}; {_advice(evidence, 'machine')}. "
         f"Of {_about(subject)}."
     )
 
@@ -82,53 +123,75 @@ def fleet_alike(sentence: str, machines: int) -> str:
     return f"Across {machines} machines: {sentence[0].lower()}{sentence[1:]}"
 
 
-def spread(interval: Interval) -> str:
-    low, high = (interval.low, interval.high) if interval.high > 1 else (1 / interval.high, 1 / interval.low)
-    return f"{low:.2f}-{high:.2f}" if high < 10 else f"{low:.3g}-{high:.3g}"
-
-
 def _about(subject: Subject) -> str:
     return f"{subject.combination} and {subject.baseline} in {subject.benchmark} ({subject.metric})"
 
 
 def _different(subject: Subject, evidence: Evidence) -> str:
     assert evidence.ratio is not None and evidence.interval is not None
-    word = subject.slower if evidence.ratio > 1 else subject.faster
-    level = f"{100 * evidence.interval.level:g} % CI"
     return (
-        f"{subject.combination} is {times(evidence.ratio)} {word} than {subject.baseline} in "
-        f"{subject.benchmark}, {subject.metric} ({level} {spread(evidence.interval)}; "
-        f"{evidence.units} pairs, {p_value(evidence.p)})."
+        f"{subject.combination} is {directed(subject, evidence.ratio)} than {subject.baseline} in "
+        f"{subject.benchmark}, {subject.metric} ({factors(evidence.claim or evidence.interval)}; "
+        f"{_blocks(evidence.units)}, {probability(evidence.adjusted, 'q')})."
     )
 
 
 def _negligible(subject: Subject, evidence: Evidence) -> str:
     assert evidence.ratio is not None
-    return f"Detectable but negligible ({percent(evidence.ratio)}) between {_about(subject)}."
+    return f"Detectable but negligible ({directed(subject, evidence.ratio)}): {_about(subject)}."
 
 
 def _equivalent(subject: Subject, evidence: Evidence) -> str:
     return f"No practical difference (within {evidence.margin * 100:g} %) between {_about(subject)}."
 
 
-def _inconclusive(subject: Subject, evidence: Evidence) -> str:
+def _probably(subject: Subject, evidence: Evidence) -> str:
+    return _probable(subject, evidence, "block", _blocks(evidence.units))
+
+
+def _probable(subject: Subject, evidence: Evidence, unit: str, basis: str) -> str:
+    assert evidence.ratio is not None and evidence.interval is not None
+    return (
+        f"{subject.combination} is probably {directed(subject, evidence.ratio)} than {subject.baseline} in "
+        f"{subject.benchmark}, {subject.metric} ({percentage(evidence.interval.level)} CI {factors(evidence.interval)}; {basis}): "
+        f"not yet secured against chance over {evidence.comparisons} comparisons; {_advice(evidence, unit)}."
+    )
+
+
+def _undecided(subject: Subject, evidence: Evidence) -> str:
     assert evidence.interval is not None
-    return f"Inconclusive: {span(subject, evidence.interval)}; {_advice(evidence, 'block')}. Of {_about(subject)}."
+    return (
+        f"Undecided: {span(subject, evidence.interval)}; {_advice(evidence, 'block')}. Of {_about(subject)}."
+    )
 
 
 def span(subject: Subject, interval: Interval) -> str:
-    """An interval of ratios in words: ``3 % faster to 5 % slower``."""
+    """An interval of ratios in words: ``1.03x faster to 1.05x slower``."""
     words = [subject.slower if bound > 1 else subject.faster for bound in (interval.low, interval.high)]
     if words[0] == words[1]:
-        near, far = sorted((interval.low, interval.high), key=lambda bound: max(bound, 1 / bound))
-        return f"{percent(near)} to {percent(far)} {words[0]}"
-    return f"{percent(interval.low)} {words[0]} to {percent(interval.high)} {words[1]}"
+        near, far = _ends(interval)
+        return f"{near}x to {far}x {words[0]}"
+    return f"{times(interval.low)} {words[0]} to {times(interval.high)} {words[1]}"
 
 
 def _advice(evidence: Evidence, unit: str) -> str:
-    if evidence.more:
-        return f"about {evidence.more} more {unit}{'s' if evidence.more != 1 else ''}"
-    return f"the difference lies near the margin of {evidence.margin * 100:g} %, where more {unit}s hardly decide"
+    """How many more blocks or machines would decide, or why none would."""
+    more = evidence.more
+    if more is None:
+        return f"the difference lies near the margin of {evidence.margin * 100:g} %, where more {unit}s hardly decide"
+    if more.number is None:
+        where = "this machine is" if unit == "block" else "these machines are"
+        why = "too noisy" if unit == "block" else "too unlike"
+        return (
+            f"{where} {why} for the question: one {unit}'s ratio varies by {100 * more.scatter:.3g} %, and more than {TOO_MANY} more "
+            f"{unit}s would be needed"
+        )
+    number = f"{more.number} more {unit}{'s' if more.number != 1 else ''}"
+    return f"{'at least' if more.at_least else 'about'} {number} would decide"
+
+
+def _blocks(units: int) -> str:
+    return f"{units} block{'s' if units != 1 else ''}"
 
 
 def missing_machines(names: Sequence[str]) -> str:
@@ -142,14 +205,18 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _unclaimed(subject: Subject, evidence: Evidence) -> str:
-    have = f"{evidence.units} pair{'s' if evidence.units != 1 else ''}"
-    return f"Nothing can be claimed from {have} of {_about(subject)}: an interval needs at least 6."
+    return f"Nothing can be claimed of {_about(subject)}: {unclaimed_reason(evidence)}."
+
+
+def unclaimed_reason(evidence: Evidence) -> str:
+    return evidence.reason or f"{_blocks(evidence.units)} of the {FEWEST} that an interval needs"
 
 
 SENTENCES: Mapping[VerdictKind, Callable[[Subject, Evidence], str]] = {
     VerdictKind.DIFFERENT: _different,
     VerdictKind.NEGLIGIBLE: _negligible,
     VerdictKind.EQUIVALENT: _equivalent,
-    VerdictKind.INCONCLUSIVE: _inconclusive,
+    VerdictKind.PROBABLE: _probably,
+    VerdictKind.UNDECIDED: _undecided,
     VerdictKind.UNCLAIMED: _unclaimed,
 }

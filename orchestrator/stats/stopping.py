@@ -29,7 +29,7 @@ from orchestrator.model.interval import Interval
 from orchestrator.model.run import BenchmarkPlan, RunSpec
 from orchestrator.model.stopping import BATCH, FIRST, Goal, Halt, Standing, StopReason
 from orchestrator.stats.median import median_interval
-from orchestrator.stats.paired import signed_rank_interval
+from orchestrator.stats.paired import log_ratios, signed_rank_interval
 
 NOTHING = Standing()
 
@@ -148,7 +148,7 @@ def _half(interval: Interval | None) -> float | None:
 
 def _paired(base: Mapping[int, float], other: Mapping[int, float]) -> Interval | None:
     both = sorted(base.keys() & other.keys())
-    return signed_rank_interval(np.array([math.log(other[block] / base[block]) for block in both]))
+    return signed_rank_interval(log_ratios([base[block] for block in both], [other[block] for block in both]))
 
 
 def _alone(values: Mapping[int, float]) -> Interval | None:

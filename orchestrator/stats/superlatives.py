@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from orchestrator.model.ranking import Ranking, RankKind
 from orchestrator.model.verdict import Scope
-from orchestrator.stats.sentences import listed, p_value, spread, times
+from orchestrator.stats.sentences import factors, listed, percentage, probability, times
 
 OF_TIMES = "fastest"
 """The one superlative that stands alone; the others are of a metric: `the highest Throughput`."""
@@ -33,8 +33,8 @@ def _next(ranking: Ranking) -> str:
     interval = nearest.evidence.interval
     assert interval is not None
     return (
-        f"{nearest.loser} is next, {times(nearest.size)} {ranking.contest.worse} ({100 * interval.level:g} % CI {spread(interval)}; "
-        f"{p_value(nearest.evidence.p)} after Holm over {_comparisons(ranking)})"
+        f"{nearest.loser} is next, {times(nearest.size)} {ranking.contest.worse} ({percentage(interval.level)} CI {factors(interval)}; "
+        f"{probability(nearest.evidence.adjusted)} after Holm over {_comparisons(ranking)})"
     )
 
 

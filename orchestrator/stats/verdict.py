@@ -50,8 +50,11 @@ def judge_fleet(
     if each:
         said = sentences.each_machine(subject, evidence, ratios)
         return replace(_across(VerdictKind.DIFFERENT, subject, evidence, said), scope=Scope.EACH_MACHINE)
-    if kind is VerdictKind.INCONCLUSIVE:
-        return _across(kind, subject, evidence, sentences.fleet_inconclusive(subject, evidence))
+    if kind is VerdictKind.PROBABLE:
+        said = f"Across {evidence.units} machines: {sentences.fleet_probable(subject, evidence, agree)}"
+        return _across(kind, subject, evidence, said)
+    if kind is VerdictKind.UNDECIDED:
+        return _across(kind, subject, evidence, sentences.fleet_undecided(subject, evidence))
     said = SENTENCES[kind](subject, evidence)
     return _across(kind, subject, evidence, sentences.fleet_alike(said, evidence.units))
 
@@ -99,13 +102,14 @@ def kind_of(evidence: Evidence, alpha: float, fewest: int = FEWEST) -> VerdictKi
     if evidence.units < fewest or ratio is None or interval is None or equivalence is None:
         return VerdictKind.UNCLAIMED
     limit = math.log1p(evidence.margin)
-    significant = evidence.p is not None and evidence.p < alpha
+    secured = evidence.adjusted is not None and evidence.adjusted < alpha
     within = _inside(equivalence, limit)
-    if significant and _excludes_one(interval) and abs(math.log(ratio)) > limit:
+    probable = _excludes_one(interval) and abs(math.log(ratio)) > limit
+    if secured and probable and _excludes_one(evidence.claim or interval):
         return VerdictKind.DIFFERENT
-    if significant and within:
-        return VerdictKind.NEGLIGIBLE
-    return VerdictKind.EQUIVALENT if within else VerdictKind.INCONCLUSIVE
+    if within:
+        return VerdictKind.NEGLIGIBLE if secured else VerdictKind.EQUIVALENT
+    return VerdictKind.PROBABLE if probable else VerdictKind.UNDECIDED
 
 
 def _excludes_one(interval: Interval) -> bool:

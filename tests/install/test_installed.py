@@ -53,7 +53,9 @@ def test_the_labs_that_come_with_it_have_their_keys_in_the_project(
 def test_a_run_of_a_shipped_suite_is_planned(installed: Installed, project: Path) -> None:
     answer = installed.call(project, "run", "--dry-run", "--suite", "demo", "--json")
     assert answer.status == 0, answer.err
-    assert json.loads(answer.out)["suite"] == "demo"
+    plan = json.loads(answer.out)
+    assert plan["suite"] == "demo"
+    assert plan["expected"]["typical"], "the typical durations come with it"
 
 
 def test_a_project_is_written_and_its_files_win(installed: Installed, project: Path) -> None:

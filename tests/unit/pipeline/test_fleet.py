@@ -234,4 +234,4 @@ def test_it_says_what_to_type_and_who_takes_turns(
     assert set(told(RunFolder(Path("runs", run)))["agents"]) == {"3.11-aarch64", "3.13-aarch64"}
     again = type_("--prepare", "--suite", "mine.yaml", "--inventory", "lab.yaml", "--root", "other", "--json")
     assert not isinstance(again.exception, LabctlError)
-    assert Path(json.loads(again.output)["path"], "fleet/vars.json").exists()
+    assert Path(json.loads(again.stdout)["path"], "fleet/vars.json").exists()

@@ -43,7 +43,7 @@ def test_the_fleets_sentences_stand_first_and_say_machines(tmp_path: Path) -> No
     said = printed(made, console)
     assert said.index("machines") < said.index("On h1")
     assert "rests on 3 of them" in " ".join(said.split())
-    assert "3 machines; p" in render_html(made), "what was drawn is machines, not pairs"
+    assert "3 machines; q" in render_html(made), "what was drawn is machines, not pairs"
 
 
 def test_two_machines_are_no_fleet(tmp_path: Path) -> None:

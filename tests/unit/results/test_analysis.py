@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,15 +15,18 @@ import pytest
 from orchestrator.model.errors import ResultError
 from orchestrator.model.estimates import Estimates
 from orchestrator.model.samples import Series
-from orchestrator.model.verdict import VerdictKind
+from orchestrator.model.verdict import Scope, VerdictKind
 from orchestrator.results import estimates as store
 from orchestrator.results.analysis import Merged, estimate
 from orchestrator.results.merge import merge
 from orchestrator.results.store import RunFolder
 from orchestrator.results.table import read_counts, read_series
-from orchestrator.stats.families import benjamini_hochberg, holm
+from orchestrator.stats.families import benjamini_hochberg
+from orchestrator.stats.fleet import effect
 from remote_agent.contract.benchmark import Benchmark, Better
 from tests.fixtures.synthetic import CATALOGUE, LIFECYCLE, SCALE, Wanted, write_run
+
+PRIMARY = ("CreateAndRun", "TotalTime")
 
 
 def analysed(folder: Path, catalogue: Mapping[str, Benchmark] = CATALOGUE) -> Estimates:
@@ -57,43 +61,80 @@ def test_cells_and_pairs_leave_out_warm_up_and_blocks_that_lack_a_side(tmp_path:
     assert pair.ratio == pytest.approx(float(np.exp(np.median(walsh))))
 
 
-def test_holm_covers_the_primary_family_of_a_host_and_nothing_else(tmp_path: Path) -> None:
+def test_one_family_covers_every_host_and_nothing_but_primary_metrics(tmp_path: Path) -> None:
     made = analysed(write_run(tmp_path))
-    assert made.settings.family == 2
-    claimed = {
-        p.benchmark: p for p in made.pairs if p.host == "h1" and p.metric in ("CreateAndRun", "TotalTime")
-    }
-    assert claimed[LIFECYCLE].adjusted == pytest.approx(2 * 2 / 2**10)
-    assert claimed[SCALE].adjusted == pytest.approx(2 / 2**6)
+    claims = [p for p in made.pairs if p.metric in PRIMARY]
+    assert made.family.size == len(claims) == 4
+    assert [p.adjusted for p in claims] == pytest.approx(benjamini_hochberg([p.p or 1.0 for p in claims]))
     assert {(v.where, v.subject.metric) for v in made.verdicts} == {
-        (host, metric) for host in ("h1", "h2") for metric in ("CreateAndRun", "TotalTime")
+        (host, metric) for host in ("h1", "h2") for metric in PRIMARY
     }
     assert {v.kind for v in made.verdicts} == {VerdictKind.DIFFERENT}
+    assert {v.evidence.comparisons for v in made.verdicts} == {4}
+    assert made.family_sentence.startswith("Of the differences that are claimed here, at most 1 in 20")
 
 
-def test_claims_are_adjusted_by_holm_and_exploration_by_benjamini_hochberg(tmp_path: Path) -> None:
+def test_claims_and_exploration_are_two_families_of_the_whole_report(tmp_path: Path) -> None:
     wanted = Wanted(
-        hosts=(("h1", "alpha"),),
+        hosts=(("h1", "alpha"), ("h2", "beta")),
         handlers=("runc", "crun", "runsc"),
         effect=0.02,
         blocks={LIFECYCLE: 8, SCALE: 8},
     )
     made = analysed(write_run(tmp_path, wanted))
-    primary = ("CreateAndRun", "TotalTime")
-    for adjust, pairs in (
-        (holm, [p for p in made.pairs if p.metric in primary]),
-        (benjamini_hochberg, [p for p in made.pairs if p.metric not in primary]),
+    for pairs in (
+        [p for p in made.pairs if p.metric in PRIMARY],
+        [p for p in made.pairs if p.metric not in PRIMARY],
     ):
         raw = [p.p for p in pairs if p.p is not None]
         assert len(raw) == len(pairs) > 2
-        assert [p.adjusted for p in pairs] == pytest.approx(adjust(raw))
-    claimed = [p.p for p in made.pairs if p.metric in primary if p.p is not None]
-    assert holm(claimed) != pytest.approx(benjamini_hochberg(claimed))
+        assert [p.adjusted for p in pairs] == pytest.approx(benjamini_hochberg(raw))
+
+
+def test_what_is_said_across_machines_stands_in_the_same_family(tmp_path: Path) -> None:
+    hosts = tuple((f"h{number}", f"m{number}") for number in range(1, 4))
+    made = analysed(write_run(tmp_path, Wanted(hosts=hosts, blocks={LIFECYCLE: 10})))
+    across = [v for v in made.verdicts if v.scope is Scope.FLEET]
+    own = [p.p or 1.0 for p in made.pairs if p.metric in PRIMARY]
+    assert made.family.size == len(own) + len(across) == 4
+    (fleet,) = across
+    effect_p = effect([math.log(p.ratio or 1.0) for p in made.pairs if p.metric in PRIMARY]).p
+    assert fleet.evidence.adjusted == pytest.approx(benjamini_hochberg([*own, effect_p])[-1])
+
+
+def test_a_claims_interval_is_wider_than_the_tables_and_of_the_familys_level(tmp_path: Path) -> None:
+    made = analysed(write_run(tmp_path, Wanted(handlers=("runc", "crun", "runsc"), blocks={LIFECYCLE: 12})))
+    assert made.family.discoveries < made.family.size or made.family.level == pytest.approx(0.95)
+    claimed = [v.evidence for v in made.verdicts if v.kind is VerdictKind.DIFFERENT]
+    assert claimed
+    for evidence in claimed:
+        assert evidence.claim is not None
+        assert evidence.interval is not None
+        assert evidence.claim.level == made.family.level
+        assert evidence.claim.low <= evidence.interval.low
+        assert evidence.claim.high >= evidence.interval.high
+        assert evidence.claim.low > 1 or evidence.claim.high < 1
+    assert all(v.evidence.claim is None for v in made.verdicts if (v.evidence.adjusted or 1) >= 0.05)
+
+
+def test_a_change_and_its_reverse_tie(tmp_path: Path) -> None:
+    """12 blocks from 10 to 11 ms and 12 from 11 to 10 ms say nothing: ln(11/10) and -ln(10/11) differ by one bit."""
+    folder = write_run(tmp_path, Wanted(hosts=(("h1", "alpha"),), blocks={LIFECYCLE: 24}))
+    path = RunFolder(folder).journal("h1")
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records:
+        if record["type"] == "trial":
+            first = (record["combination"] == "containerd/runc") == (record["block"] % 2 == 0)
+            for sample in record["samples"]:
+                sample["value"] = 0.010 if first else 0.011
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    pair = next(p for p in analysed(folder).pairs if p.metric == "CreateAndRun")
+    assert (pair.pairs, pair.ratio, pair.p) == (24, 1.0, 1.0)
 
 
 def test_equal_runtimes_are_not_told_apart(tmp_path: Path) -> None:
     made = analysed(write_run(tmp_path, Wanted(effect=0.0, blocks={LIFECYCLE: 40, SCALE: 40})))
-    assert {v.kind for v in made.verdicts} <= {VerdictKind.EQUIVALENT, VerdictKind.INCONCLUSIVE}
+    assert {v.kind for v in made.verdicts} <= {VerdictKind.EQUIVALENT, VerdictKind.UNDECIDED}
     assert VerdictKind.EQUIVALENT in {v.kind for v in made.verdicts}
 
 
@@ -123,7 +164,7 @@ def test_a_combination_that_always_failed_stays_in_the_family_with_its_reason(tm
         ("h1", name, block) for name in ("containerd/crun", "containerd/runc") for block in range(11)
     )
     made = analysed(write_run(tmp_path, Wanted(hosts=(("h1", "alpha"),), fails=every)))
-    assert made.settings.family == 2
+    assert made.family.size == 2
     cell = next(c for c in made.cells if c.metric == "CreateAndRun")
     assert (cell.n, cell.median) == (0, None)
     assert cell.reason == "no counted trial succeeded: StartContainer: deadline exceeded (synthetic)"
@@ -206,7 +247,7 @@ def test_estimates_come_back_as_they_were_written(tmp_path: Path) -> None:
     [
         ("{", "not JSON"),
         ('{"schema": 0}', "schema 0"),
-        ('{"schema": 4}', "values are not"),
+        ('{"schema": 5}', "values are not"),
         ("[]", "not JSON as"),
     ],
 )

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from orchestrator.model.comparison import Change, Method
-from orchestrator.model.estimates import Measure
+from orchestrator.model.estimates import Measure, Settings
 from orchestrator.model.run import BenchmarkPlan, Combination, RunHost, RunSpec
 from orchestrator.model.samples import Series
 from orchestrator.results.between import between
+from orchestrator.results.changed_verdicts import judged
 from orchestrator.results.matching import Common, Recorded
-from orchestrator.stats.families import holm
+from orchestrator.stats.families import benjamini_hochberg
 from orchestrator.stats.twosample import rank_sum_p
 
 BENCH, RUNC, CRUN, RUNSC = "a.b.c", "containerd/runc", "containerd/crun", "containerd/runsc"
@@ -123,7 +124,8 @@ def test_warm_up_is_left_out() -> None:
     rng = np.random.default_rng(4)
     a, b = {RUNC: noise(rng, 8)}, {RUNC: noise(rng, 8)}
     warm = between(recorded(a, warm=1e6), recorded(b, warm=1e-6), both, None, 0.05)
-    assert warm == between(recorded(a), recorded(b), both, None, 0.05)
+    cold = between(recorded(a), recorded(b), both, None, 0.05)
+    assert [(one.change, one.own) for one in warm[0]] == [(one.change, one.own) for one in cold[0]]
 
 
 def test_higher_is_better_turns_the_ratio_round_and_not_the_values() -> None:
@@ -139,15 +141,23 @@ def test_higher_is_better_turns_the_ratio_round_and_not_the_values() -> None:
     assert (turned.low, turned.high) == pytest.approx((lower.interval.low, lower.interval.high))
 
 
-def test_holm_runs_over_the_primary_metrics_and_nothing_else() -> None:
+def test_the_correction_runs_over_the_primary_metrics_and_nothing_else() -> None:
     rng = np.random.default_rng(6)
     names, measures = (RUNC, CRUN, RUNSC), (measure(), measure("Other", primary=False))
     a = {name: noise(rng, 10) for name in names}
     b = {name: noise(rng, 10, 1 + 0.06 * index) for index, name in enumerate(names)}
-    found = changes(a, b, measures=measures)
-    primary = [found[name, "Time"] for name in names]
-    assert [one.adjusted for one in primary] == pytest.approx(holm([one.p or 0 for one in primary]))
-    assert all(found[name, "Other"].adjusted is None for name in names)
+    both = Common((RunHost("h1", "alpha"),), names, measures, ())
+    found, _ = between(recorded(a, measures), recorded(b, measures), both, None, 0.05)
+    made = judged(found, measures, None, Settings(0.05, 0.05))
+    by_name = {(one.combination, one.metric): one for one in made.changes}
+    primary = [by_name[name, "Time"] for name in names]
+    expected = benjamini_hochberg([one.p or 0 for one in primary])
+    assert [one.adjusted for one in primary] == pytest.approx(expected)
+    assert all(by_name[name, "Other"].adjusted is None for name in names)
+    assert made.family.size == 3
+    assert [(one.combination, one.metric) for one in made.changes] == [
+        (one.change.combination, one.change.metric) for one in found
+    ]
 
 
 @pytest.mark.parametrize(

@@ -146,10 +146,10 @@ def test_a_verdict_that_rests_on_flagged_blocks_is_told_with_both_sentences(tmp_
     assert [v.kind for v in other.verdicts] == [VerdictKind.UNCLAIMED]
     (change,) = other.changes
     assert change.with_all == estimates.verdicts[0].sentence
-    assert "Nothing can be claimed from 5 pairs" in change.without_flagged
+    assert "5 of the 6 pairs that an interval needs" in change.without_flagged
     page = render_html(report(folder), lambda spec: lambda: "<svg></svg>")
     assert "7 of 12 counted blocks are flagged" in page
-    assert "Nothing can be claimed from 5 pairs" in page
+    assert "5 of the 6 pairs that an interval needs" in page
     assert "25.0 % of the CPU time was stolen by other guests" in page
 
 

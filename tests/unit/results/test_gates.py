@@ -144,8 +144,10 @@ def test_the_controls_own_change_is_no_gates_business() -> None:
         (1.034, "+3.4 %"),
         (0.88, "-12 %"),
         (1.0996, "+10 %"),
-        (9.9, "+890 %"),
-        (12.5, "x12.5"),
+        (2.0, "+100 %"),
+        (2.01, "2.01x"),
+        (9.9, "9.90x"),
+        (12.5, "12.5x"),
     ],
 )
 def test_a_ratio_as_a_change(ratio: float, text: str) -> None:

@@ -73,7 +73,7 @@ def test_each_duel_is_the_paired_test_of_the_two_after_holm_over_all(tmp_path: P
     adjusted = holm([wilcoxon(logs[pair], method="exact").pvalue for pair in pairs])
     for pair, p in zip(pairs, adjusted, strict=True):
         assert (duels[pair].units, duels[pair].comparisons) == (12, 3)
-        assert duels[pair].p == pytest.approx(p)
+        assert duels[pair].adjusted == pytest.approx(p)
         averages = [(a + b) / 2 for i, a in enumerate(logs[pair]) for b in logs[pair][i:]]
         assert duels[pair].ratio == pytest.approx(np.exp(np.median(averages)))
 

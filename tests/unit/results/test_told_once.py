@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import pytest
 
-from orchestrator.model.estimates import Estimates, Settings
+from orchestrator.model.estimates import Estimates, Family
 from orchestrator.model.interval import Interval
 from orchestrator.model.samples import TrialCount
-from orchestrator.model.verdict import Evidence, Scope, Subject, Verdict, VerdictKind
+from orchestrator.model.verdict import Evidence, MoreUnits, Scope, Subject, Verdict, VerdictKind
 from orchestrator.pipeline.report import digested, report
 from orchestrator.report.hosts import host_table
 from orchestrator.results.shortage import too_few_blocks
@@ -25,21 +24,25 @@ FOUR = tuple((f"h{number}", f"m{number}") for number in range(1, 5))
 LACKING = "Not supported here: the platform has no KVM"
 
 
-def host_verdict(units: int, kind: VerdictKind = VerdictKind.INCONCLUSIVE) -> Verdict:
+def host_verdict(units: int, kind: VerdictKind = VerdictKind.PROBABLE) -> Verdict:
     ends = Interval(0.9, 1.2, 0.95)
-    evidence = Evidence(units, 1.02, ends, ends, 0.2, 40, 0.05, more=9)
+    evidence = Evidence(
+        units, 1.02, ends, ends, 0.2, 40, 0.05, more=MoreUnits(9, at_least=False, scatter=0.1)
+    )
     return Verdict(kind, Scope.HOST, "h1", Subject("b", "m", "x", "y"), evidence, "")
 
 
-def settings(family: int) -> Settings:
-    return Settings(0.05, 0.05, 0.03, family)
+def family(size: int) -> Family:
+    return Family(size, 0, 0.05, None)
 
 
 def test_too_few_blocks_are_said_once_for_the_run() -> None:
-    (notice,) = too_few_blocks([host_verdict(7), host_verdict(9), host_verdict(30)], settings(40))
+    (notice,) = too_few_blocks([host_verdict(7), host_verdict(9), host_verdict(30)], family(40))
     assert notice.host is None
-    assert notice.message == "7 to 9 blocks are too few for 40 comparisons: at least 11 are needed."
-    assert "2 comparisons are inconclusive" in notice.hint
+    assert notice.message == (
+        "7 to 9 blocks cannot secure a difference that stands alone among 40 comparisons: 11 can."
+    )
+    assert notice.hint == "2 differences are only probable. Run 11 blocks, or compare less."
 
 
 @pytest.mark.parametrize(
@@ -48,18 +51,26 @@ def test_too_few_blocks_are_said_once_for_the_run() -> None:
     ids=["as many as are needed", "decided all the same", "fewer than six, which says so itself"],
 )
 def test_enough_blocks_are_no_notice(verdict: Verdict) -> None:
-    assert list(too_few_blocks([verdict], settings(40))) == []
+    assert list(too_few_blocks([verdict], family(40))) == []
 
 
 def test_a_run_of_few_blocks_says_it(tmp_path: Path) -> None:
     few = digested(
-        write_run(tmp_path, Wanted(effect=0.0, blocks={LIFECYCLE: 6}, handlers=("runc", "crun", "runc2")))
+        write_run(
+            tmp_path,
+            Wanted(hosts=FOUR[:1], effect=0.0, blocks={LIFECYCLE: 6}, handlers=("runc", "crun", "runc2")),
+        )
     )
-    assert "6 blocks are too few for 2 comparisons: at least 7 are needed." in [
-        n.message for n in few.notices
-    ]
-    enough = Wanted(effect=0.0, blocks={LIFECYCLE: 7}, handlers=("runc", "crun", "runc2"), id="synthetic-2")
-    assert not any("too few" in n.message for n in digested(write_run(tmp_path, enough)).notices)
+    told = "6 blocks cannot secure a difference that stands alone among 2 comparisons: 7 can."
+    assert told in [n.message for n in few.notices]
+    enough = Wanted(
+        hosts=FOUR[:1],
+        effect=0.0,
+        blocks={LIFECYCLE: 7},
+        handlers=("runc", "crun", "runc2"),
+        id="synthetic-2",
+    )
+    assert not any("cannot secure" in n.message for n in digested(write_run(tmp_path, enough)).notices)
 
 
 def count(
@@ -167,8 +178,9 @@ def test_none_missing_is_none_named(tmp_path: Path) -> None:
     assert not any("Without" in verdict.sentence for verdict in made.verdicts)
 
 
-def test_more_machines_are_asked_for_by_the_same_formula(tmp_path: Path) -> None:
-    fleet = next(v for v in gone(tmp_path, FOUR).verdicts if v.scope is not Scope.HOST).evidence
-    assert fleet.interval is not None
-    width = math.log(fleet.interval.high / fleet.interval.low) / 2
-    assert fleet.more == max(0, math.ceil(4 * ((width / math.log(1.03)) ** 2 - 1)))
+def test_a_combination_that_is_not_supported_says_so_instead_of_a_claim(tmp_path: Path) -> None:
+    verdict = next(
+        v for v in report(unsupported_run(tmp_path)).estimates.verdicts if "runsc" in v.subject.combination
+    )
+    assert verdict.kind is VerdictKind.UNCLAIMED
+    assert verdict.sentence.endswith(f"in {LIFECYCLE} (CreateAndRun): containerd/runsc is not supported.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -246,9 +247,10 @@ def test_a_dry_run_says_what_would_be_executed_and_starts_nothing(tmp_path: Path
     ]
     assert labctl([*words, "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert "36 trials a host, 36 in all" in said
+    assert "42 trials a host, 42 in all" in said
     assert "profile thesis" in said
-    assert "Expected duration: unknown until it was run once." in said
+    assert "Enough to claim a difference that stands alone among 2 comparisons: it needs 7 blocks." in said
+    assert re.search(r"Expected duration: about .*, by typical durations on a .*machine with \d+ CPU", said)
     assert labctl([*words, "--dry-run", "--precision", "3%", "--budget", "30m", "--profile", "quick"]) == 0
     said = capsys.readouterr().out
     assert "15 to 60 blocks after 1 warm-up, until every interval is within 3 %" in said
@@ -256,8 +258,42 @@ def test_a_dry_run_says_what_would_be_executed_and_starts_nothing(tmp_path: Path
     assert "At most 244 trials a host" in said
     assert "profile quick" in said
     assert labctl([*words, "--dry-run", "--json", "--seed", "5"]) == 0
-    assert json.loads(capsys.readouterr().out)["seed"] == 5
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["seed"] == 5
+    assert plan["block_requirement"] == {"comparisons": 2, "blocks": 7, "short": []}
+    assert plan["expected"]["typical"] == ["operations.container.lifecycle", "scalability.runtime.5"]
     assert not (tmp_path / "runs").exists()
+
+
+TOO_FEW = (
+    "A difference that stands alone among 4 comparisons can be claimed from 8 blocks on. Every benchmark has 7: "
+    "differences there can be claimed only together with others. `--runs 8` would be enough.\n"
+)
+
+
+@pytest.mark.parametrize("way", ["--detach", "--prepare", "--json", "--dry-run"])
+def test_too_few_blocks_are_said_before_the_run_which_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, way: str
+) -> None:
+    (tmp_path / "lab.yaml").write_text("all: {hosts: {h1: {}, h2: {}}, vars: {labctl_machine: m}}\n")
+    monkeypatch.setattr(pipeline, "_launch", lambda folder: None)
+    monkeypatch.setattr("orchestrator.cli.run.prepare_run", lambda *arguments: None)
+    monkeypatch.setattr("orchestrator.cli.follow.follow_run", lambda *arguments: 0)
+    words = [
+        "run",
+        "--suite",
+        "demo",
+        "--inventory",
+        str(tmp_path / "lab.yaml"),
+        "--root",
+        str(tmp_path / "r"),
+    ]
+    for runs in ("8", "7"):
+        assert labctl([*words, "--runs", runs, way]) == 0
+        printed = capsys.readouterr()
+        said = printed.out if way == "--dry-run" else printed.err
+        assert (TOO_FEW in said) == (runs == "7")
+    assert "--runs 8" not in (printed.err if way == "--dry-run" else printed.out)
 
 
 def test_an_unreachable_host_gives_exit_code_3(tmp_path: Path, capsys: Capture) -> None:

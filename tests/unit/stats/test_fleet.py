@@ -36,6 +36,8 @@ def test_the_effect_is_students_t_of_the_machines() -> None:
         low, high = peer.confidence_interval(level)
         assert interval.low == pytest.approx(low)
         assert interval.high == pytest.approx(high)
+    strict = found.at(0.99)
+    assert (strict.low, strict.high) == pytest.approx(tuple(peer.confidence_interval(0.99)))
     assert found.prediction is None, "five machines are needed for another one"
     with pytest.raises(ValueError, match="no fleet"):
         effect(logs[:2])
@@ -103,7 +105,7 @@ def test_the_headline_is_said_with_the_machines_that_agree() -> None:
     verdict = judged(LARGE)
     assert verdict.sentence == (
         "crio/runsc is 1.42x slower than containerd/runc in operations.container.lifecycle, CreateAndRun "
-        "(95 % CI 1.35-1.50; 8 of 8 machines agree, p = 0.001)."
+        "(1.35-1.50; 8 of 8 machines agree, q = 0.001)."
     )
     assert (verdict.kind, verdict.scope, verdict.where) == (VerdictKind.DIFFERENT, Scope.FLEET, None)
 
@@ -111,7 +113,7 @@ def test_the_headline_is_said_with_the_machines_that_agree() -> None:
 @pytest.mark.parametrize(
     "nearly",
     [
-        replace(LARGE, p=0.05),
+        replace(LARGE, adjusted=0.05),
         replace(LARGE, interval=Interval(0.99, 2.0, 0.95)),
         replace(LARGE, units=2),
         replace(LARGE, ratio=1.04, interval=Interval(1.01, 1.07, 0.95)),
@@ -124,17 +126,19 @@ def test_the_headline_is_not_said_where_one_condition_fails(nearly: Evidence) ->
 def test_a_conflict_withholds_the_headline() -> None:
     verdict = judged(LARGE, Interval(0.8, 1.5, 1.0), conflict=True, each=True)
     assert verdict.kind is VerdictKind.CONFLICT
-    assert verdict.sentence.startswith("Machines disagree on the direction (ratios 0.80-1.50) between")
+    assert verdict.sentence.startswith(
+        "Machines disagree on the direction (1.25x faster to 1.50x slower) between"
+    )
 
 
 def test_each_machines_own_claim_is_said_where_the_fleets_fails() -> None:
-    few = replace(LARGE, units=3, p=0.2)
+    few = replace(LARGE, units=3, adjusted=0.2)
     verdict = judged(few, each=True)
     assert (verdict.kind, verdict.scope) == (VerdictKind.DIFFERENT, Scope.EACH_MACHINE)
     assert verdict.sentence.startswith(
         "On each of 3 machines: crio/runsc is 1.30x-1.50x slower than containerd/runc"
     )
-    assert judged(few).kind is VerdictKind.INCONCLUSIVE, "not every machine claims it"
+    assert judged(few).kind is VerdictKind.PROBABLE, "not every machine claims it"
     faster = judged(few, Interval(0.5, 0.8, 1.0), each=True)
     assert "1.25x-2.00x faster" in faster.sentence
 
@@ -154,13 +158,15 @@ def test_each_machines_own_claim_is_said_where_the_fleets_fails() -> None:
             VerdictKind.EQUIVALENT,
             "Across 8 machines: no practical difference",
         ),
-        (0.3, Interval(0.98, 1.06, 0.9), VerdictKind.INCONCLUSIVE, "where more machines hardly decide"),
+        (0.3, Interval(0.98, 1.06, 0.9), VerdictKind.UNDECIDED, "where more machines hardly decide"),
     ],
 )
 def test_small_differences_across_machines(
     p: float, equivalence: Interval, kind: VerdictKind, words: str
 ) -> None:
-    evidence = replace(LARGE, ratio=1.008, interval=Interval(0.97, 1.07, 0.95), equivalence=equivalence, p=p)
+    evidence = replace(
+        LARGE, ratio=1.008, interval=Interval(0.97, 1.07, 0.95), equivalence=equivalence, adjusted=p
+    )
     verdict = judged(evidence)
     assert verdict.kind is kind
     assert words in verdict.sentence

@@ -181,5 +181,7 @@ def test_who_is_unbeaten_does_not_depend_on_which_side_a_duel_is_seen_from(
         return Evidence(20, ratio, ends, ends, p, 1, 0.05)
 
     found = [(*pair, evidence(*one)) for pair, one in zip(pairs, given_, strict=True)]
-    turned = [(other, one, evidence(1 / ev.ratio, ev.p or 1.0)) for one, other, ev in found if ev.ratio]
+    turned = [
+        (other, one, evidence(1 / ev.ratio, ev.adjusted or 1.0)) for one, other, ev in found if ev.ratio
+    ]
     assert unbeaten(names, fought(found)) == unbeaten(names, fought(turned))

@@ -93,11 +93,11 @@ def test_where_nobody_beats_anybody_all_are_among_the_fastest() -> None:
 def test_holm_runs_over_all_pairs_and_a_missing_p_counts_as_one() -> None:
     lone = [("b", "a", evidence(2.0, 0.03))]
     assert fought(lone, fewest=6)[0].winner == "a"
-    with_others = [*lone, ("c", "a", evidence(1.0, 0.9)), ("c", "b", replace(evidence(1.0), p=None))]
+    with_others = [*lone, ("c", "a", evidence(1.0, 0.9)), ("c", "b", replace(evidence(1.0), adjusted=None))]
     duels = fought(with_others, fewest=6)
     assert duels[0].winner is None
-    assert duels[0].evidence.p == pytest.approx(0.09)
-    assert (duels[0].evidence.comparisons, duels[2].evidence.p) == (3, None)
+    assert duels[0].evidence.adjusted == pytest.approx(0.09)
+    assert (duels[0].evidence.comparisons, duels[2].evidence.adjusted) == (3, None)
 
 
 @pytest.mark.parametrize(("units", "made"), [(fewest_pairs(6), True), (fewest_pairs(6) - 1, False)])
@@ -109,7 +109,7 @@ def test_with_fewer_pairs_than_the_family_needs_nothing_is_ranked(units: int, ma
 
 def test_one_without_numbers_takes_no_part_and_is_named() -> None:
     found = [
-        (b, a, replace(one, units=0, ratio=None, interval=None, p=None) if "d" in (a, b) else one)
+        (b, a, replace(one, units=0, ratio=None, interval=None, adjusted=None) if "d" in (a, b) else one)
         for b, a, one in faced(CLEAR)
     ]
     ranking = on_host(found)

@@ -9,21 +9,30 @@ from dataclasses import dataclass, replace
 import pytest
 
 from orchestrator.model.interval import Interval
-from orchestrator.model.verdict import Evidence, Scope, Subject, Verdict, VerdictKind
+from orchestrator.model.verdict import Evidence, MoreUnits, Scope, Subject, Verdict, VerdictKind
 from orchestrator.stats.verdict import judge_fleet, judge_host, say_only
 
 SUBJECT = Subject("operations.container.lifecycle", "CreateAndRun", "crio/runsc", "containerd/runc")
 LIMIT = 1.05
 """1 + delta."""
-LARGE = Evidence(20, 1.42, Interval(1.35, 1.50, 0.95), Interval(1.37, 1.48, 0.90), 0.001, 5, 0.05, more=4)
+MORE = MoreUnits(4, at_least=False, scatter=0.2)
+LARGE = Evidence(20, 1.42, Interval(1.35, 1.50, 0.95), Interval(1.37, 1.48, 0.90), 0.001, 5, 0.05, more=MORE)
 SMALL = replace(
     LARGE, ratio=1.008, interval=Interval(1.002, 1.014, 0.95), equivalence=Interval(1.003, 1.013, 0.90)
 )
 EQUAL = replace(
-    LARGE, ratio=1.004, interval=Interval(0.99, 1.02, 0.95), equivalence=Interval(0.992, 1.016, 0.90), p=0.3
+    LARGE,
+    ratio=1.004,
+    interval=Interval(0.99, 1.02, 0.95),
+    equivalence=Interval(0.992, 1.016, 0.90),
+    adjusted=0.3,
 )
 VAGUE = replace(
-    LARGE, ratio=1.01, interval=Interval(0.97, 1.08, 0.95), equivalence=Interval(0.98, 1.07, 0.90), p=0.3
+    LARGE,
+    ratio=1.01,
+    interval=Interval(0.97, 1.08, 0.95),
+    equivalence=Interval(0.98, 1.07, 0.90),
+    adjusted=0.3,
 )
 RANGE = Interval(1.3, 1.5, 1.0)
 KINDS = VerdictKind
@@ -45,8 +54,8 @@ HOST = {
         "crio/runsc is 1.42x slower than containerd/runc",
         LARGE,
         {
-            "p is alpha": replace(LARGE, p=0.05),
-            "no p": replace(LARGE, p=None),
+            "q is alpha": replace(LARGE, adjusted=0.05),
+            "no q": replace(LARGE, adjusted=None),
             "the interval ends at 1": replace(LARGE, interval=Interval(1.0, 2.0, 0.95)),
             "faster, and it ends at 1": replace(LARGE, ratio=0.7, interval=Interval(0.5, 1.0, 0.95)),
             "the estimate is within the margin": replace(LARGE, ratio=LIMIT - 1e-9, interval=Interval(1.01, 1.09, 0.95)),
@@ -56,10 +65,10 @@ HOST = {
     ),
     "negligible": Case(
         KINDS.NEGLIGIBLE,
-        "Detectable but negligible (0.8 %)",
+        "Detectable but negligible (1.008x slower)",
         SMALL,
         {
-            "p is alpha": replace(SMALL, p=0.05),
+            "q is alpha": replace(SMALL, adjusted=0.05),
             "the 90 % interval ends at the margin": replace(SMALL, equivalence=Interval(1.003, LIMIT, 0.90)),
             "it begins at the margin": replace(SMALL, equivalence=Interval(1 / LIMIT, 1.013, 0.90)),
             "five pairs": replace(SMALL, units=5),
@@ -72,13 +81,24 @@ HOST = {
         {
             "the 90 % interval ends at the margin": replace(EQUAL, equivalence=Interval(0.992, LIMIT, 0.90)),
             "it begins at the margin": replace(EQUAL, equivalence=Interval(1 / LIMIT, 1.016, 0.90)),
-            "it can be told apart": replace(EQUAL, p=0.049),
+            "it can be told apart": replace(EQUAL, adjusted=0.049),
             "five pairs": replace(EQUAL, units=5),
         },
     ),
-    "inconclusive": Case(
-        KINDS.INCONCLUSIVE,
-        "Inconclusive: 3.1 % faster to 8.0 % slower; about 4 more blocks",
+    "probable": Case(
+        KINDS.PROBABLE,
+        "crio/runsc is probably 1.42x slower than containerd/runc",
+        replace(LARGE, adjusted=0.05),
+        {
+            "q is below alpha": replace(LARGE, adjusted=0.049),
+            "the interval ends at 1": replace(LARGE, adjusted=0.05, interval=Interval(1.0, 2.0, 0.95)),
+            "the estimate is within the margin": replace(LARGE, adjusted=0.05, ratio=LIMIT - 1e-9, interval=Interval(1.01, 1.09, 0.95)),
+            "five pairs": replace(LARGE, adjusted=0.05, units=5),
+        },
+    ),
+    "undecided": Case(
+        KINDS.UNDECIDED,
+        "Undecided: 1.031x faster to 1.080x slower; about 4 more blocks would decide",
         VAGUE,
         {
             "it lies inside the margin": replace(VAGUE, equivalence=Interval(0.98, 1.049, 0.90)),
@@ -87,7 +107,7 @@ HOST = {
     ),
     "unclaimed": Case(
         KINDS.UNCLAIMED,
-        "Nothing can be claimed from 5 pairs",
+        "5 blocks of the 6 that an interval needs",
         replace(LARGE, units=5),
         {"six pairs": replace(LARGE, units=6)},
     ),
@@ -119,26 +139,26 @@ def fleet(
 FLEET: dict[str, tuple[Callable[[], Verdict], str, dict[str, Callable[[], Verdict]]]] = {
     "different": (
         fleet,
-        "20 of 20 machines agree",
+        "crio/runsc is 1.42x slower than containerd/runc",
         {
-            "p is alpha": lambda: fleet(replace(LARGE, p=0.05)),
+            "q is alpha": lambda: fleet(replace(LARGE, adjusted=0.05)),
             "two machines": lambda: fleet(replace(LARGE, units=2)),
             "a conflict": lambda: fleet(conflict=True),
         },
     ),
     "each": (
-        lambda: fleet(replace(LARGE, p=0.2, units=3), each=True),
+        lambda: fleet(replace(LARGE, adjusted=0.2, units=3), each=True),
         "On each of 3 machines: crio/runsc is 1.30x-1.50x slower",
         {
-            "one machine does not claim it": lambda: fleet(replace(LARGE, p=0.2, units=3)),
+            "one machine does not claim it": lambda: fleet(replace(LARGE, adjusted=0.2, units=3)),
             "the fleet claims more": lambda: fleet(each=True),
-            "a conflict": lambda: fleet(replace(LARGE, p=0.2), each=True, conflict=True),
+            "a conflict": lambda: fleet(replace(LARGE, adjusted=0.2), each=True, conflict=True),
         },
     ),
     "negligible": (
         lambda: fleet(SMALL),
         "Across 20 machines: detectable but negligible",
-        {"p is alpha": lambda: fleet(replace(SMALL, p=0.05)), "a conflict": lambda: fleet(SMALL, conflict=True)},
+        {"q is alpha": lambda: fleet(replace(SMALL, adjusted=0.05)), "a conflict": lambda: fleet(SMALL, conflict=True)},
     ),
     "equivalent": (
         lambda: fleet(EQUAL),
@@ -148,14 +168,23 @@ FLEET: dict[str, tuple[Callable[[], Verdict], str, dict[str, Callable[[], Verdic
             "a conflict": lambda: fleet(EQUAL, conflict=True),
         },
     ),
-    "inconclusive": (
+    "probable": (
+        lambda: fleet(replace(LARGE, adjusted=0.2)),
+        "Across 20 machines: crio/runsc is probably 1.42x slower than containerd/runc",
+        {
+            "q is below alpha": fleet,
+            "a conflict": lambda: fleet(replace(LARGE, adjusted=0.2), conflict=True),
+            "each machine claims it": lambda: fleet(replace(LARGE, adjusted=0.2), each=True),
+        },
+    ),
+    "undecided": (
         lambda: fleet(VAGUE),
-        "Inconclusive across 20 machines: 3.1 % faster to 8.0 % slower; about 4 more machines.",
+        "Undecided across 20 machines: 1.031x faster to 1.080x slower; about 4 more machines would decide.",
         {"inside the margin": lambda: fleet(EQUAL), "a conflict": lambda: fleet(VAGUE, conflict=True)},
     ),
     "conflict": (
         lambda: fleet(ratios=Interval(0.8, 1.5, 1.0), conflict=True),
-        "Machines disagree on the direction (ratios 0.80-1.50)",
+        "Machines disagree on the direction (1.25x faster to 1.50x slower)",
         {"no two claim opposite directions": lambda: fleet(ratios=Interval(0.8, 1.5, 1.0))},
     ),
 }  # fmt: skip
@@ -178,10 +207,11 @@ def test_machines_that_nearly_earn_it_do_not_say_it(name: str, why: str) -> None
 def test_the_first_that_holds_is_said() -> None:
     """From the bottom of the table upwards, each step adds what the next sentence needs, and what held before still holds."""
     steps = [
-        (fleet(VAGUE), KINDS.INCONCLUSIVE, Scope.FLEET),
+        (fleet(VAGUE), KINDS.UNDECIDED, Scope.FLEET),
+        (fleet(replace(LARGE, adjusted=0.2)), KINDS.PROBABLE, Scope.FLEET),
         (fleet(EQUAL), KINDS.EQUIVALENT, Scope.FLEET),
-        (fleet(replace(EQUAL, p=0.01)), KINDS.NEGLIGIBLE, Scope.FLEET),
-        (fleet(replace(EQUAL, p=0.01), each=True), KINDS.DIFFERENT, Scope.EACH_MACHINE),
+        (fleet(replace(EQUAL, adjusted=0.01)), KINDS.NEGLIGIBLE, Scope.FLEET),
+        (fleet(replace(EQUAL, adjusted=0.01), each=True), KINDS.DIFFERENT, Scope.EACH_MACHINE),
         (fleet(LARGE, each=True), KINDS.DIFFERENT, Scope.FLEET),
         (fleet(LARGE, each=True, conflict=True), KINDS.CONFLICT, Scope.FLEET),
     ]

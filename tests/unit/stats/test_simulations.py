@@ -39,6 +39,8 @@ def test_many_families_at_once_have_the_numbers_that_each_alone_has() -> None:
     p = np.random.default_rng(1).random((40, 7)) ** 3
     for row, adjusted in zip(p, simulations.holm(p), strict=True):
         assert adjusted.tolist() == pytest.approx(families.holm(row.tolist()))
+    for row, adjusted in zip(p, simulations.benjamini_hochberg(p), strict=True):
+        assert adjusted.tolist() == pytest.approx(families.benjamini_hochberg(row.tolist()))
 
 
 @pytest.mark.parametrize("machines", [3, 8])
@@ -76,6 +78,18 @@ def test_what_is_not_done_would_err_where_blocks_do_not() -> None:
     assert rates["random, carry-over, 20 pairs"] < 0.065
 
 
-def test_a_larger_family_finds_less() -> None:
-    alone, five, many = (one.rate(RUNS, SEED) for one in POWER)
-    assert alone > five > many > 0.05
+def test_more_blocks_and_more_company_find_more() -> None:
+    rates = {one.setting: one.rate(RUNS, SEED) for one in POWER}
+    for share in ("half of the benchmarks", "one of ten benchmarks"):
+        few, some, many = (rates[f"35 % in {share}, {n} blocks"] for n in (10, 12, 20))
+        assert few < some < many
+        assert some > 0.3
+    for n in (10, 12, 20):
+        assert (
+            rates[f"35 % in half of the benchmarks, {n} blocks"]
+            > rates[f"35 % in one of ten benchmarks, {n} blocks"]
+        )
+        assert (
+            rates[f"35 % in half of the benchmarks, {n} blocks"]
+            > rates[f"20 % in half of the benchmarks, {n} blocks"]
+        )
