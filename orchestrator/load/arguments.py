@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,20 +71,26 @@ def _module_keys(entry: Entry) -> list[str]:
     return [key for key in entry.value if short_name(key) in MODULES]
 
 
-def read_arguments(entry: Entry, key: str) -> tuple[dict[str, Any], dict[str, Origin]]:
-    """The arguments under their canonical names, and the origin of each. Raises ConfigError."""
+def read_arguments(entry: Entry, key: str, problems: Problems) -> tuple[dict[str, Any], dict[str, Origin]]:
+    """The arguments under their canonical names, and the origin of each; without those that are wrong."""
     spec = MODULES[short_name(key)]
-    args, places = _read(entry, key, spec)
-    if "args" in entry.value:
-        more, more_places = _read(entry, "args", spec)
-        for name in more.keys() & args.keys():
-            raise entry.error(f"'{name}' is there twice.", None, "args", name)
-        args, places = {**args, **more}, {**places, **more_places}
-    _check_together(entry, key, spec, args)
+    before = len(problems)
+    args: dict[str, Any] = {}
+    places: dict[str, Origin] = {}
+    for part in (key, "args"):
+        if part in entry.value:
+            more, more_places = problems.attempt(partial(_read, entry, part, spec, problems), ({}, {}))
+            for name in more.keys() & args.keys():
+                problems.add(entry.error(f"'{name}' is there twice.", None, "args", name))
+            args, places = {**args, **more}, {**places, **more_places}
+    if len(problems) == before:  # else what is missing may be what was wrong
+        problems.attempt(lambda: _check_together(entry, key, spec, args), None)
     return args, {f"{spec.name}.{name}": origin for name, origin in places.items()}
 
 
-def _read(entry: Entry, key: str, spec: ModuleSpec) -> tuple[dict[str, Any], dict[str, Origin]]:
+def _read(
+    entry: Entry, key: str, spec: ModuleSpec, problems: Problems
+) -> tuple[dict[str, Any], dict[str, Origin]]:
     value = entry.value[key]
     if value is None:
         return {}, {}
@@ -93,13 +100,11 @@ def _read(entry: Entry, key: str, spec: ModuleSpec) -> tuple[dict[str, Any], dic
         raise entry.error("the module's parameters must be a mapping.", None, key)
     args: dict[str, Any] = {}
     places: dict[str, Origin] = {}
-    problems = Problems()
     for written, content in value.items():
         with problems.collect():
             name = _parameter(entry, key, spec, written, args)
             _check_value(entry, key, spec, written, content)
             args[name], places[name] = content, entry.origin_of(key, written)
-    problems.raise_any()
     return args, places
 
 

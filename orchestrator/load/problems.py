@@ -23,6 +23,9 @@ class Problems:
     def __init__(self) -> None:
         self._errors: dict[str, ConfigError] = {}
 
+    def __len__(self) -> int:
+        return len(self._errors)
+
     @contextmanager
     def collect(self) -> Iterator[None]:
         """Keep a ConfigError that the block raises."""

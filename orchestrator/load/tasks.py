@@ -163,7 +163,7 @@ def _task(entry: Entry, inherited: Inherited) -> Task:
     known = KEYS if inherited.handlers else KEYS - {"listen"}
     problems = Problems()
     problems.attempt(lambda: check_keys(entry, known), None)
-    key, args, places = problems.attempt(lambda: _module(entry, inherited), ("", {}, {}))
+    key, args, places = _module(entry, inherited, problems)
     module, attempt = short_name(key), problems.attempt
     around = attempt(lambda: _joined(entry, inherited), inherited)
     task = Task(
@@ -197,13 +197,16 @@ def _task(entry: Entry, inherited: Inherited) -> Task:
     return task
 
 
-def _module(entry: Entry, inherited: Inherited) -> tuple[str, dict[str, Any], dict[str, Origin]]:
-    """The key that names the module, its arguments, and the origin of each. Raises ConfigError."""
+def _module(
+    entry: Entry, inherited: Inherited, problems: Problems
+) -> tuple[str, dict[str, Any], dict[str, Origin]]:
+    """The key that names the module, its arguments, and the origin of each."""
     key = module_key(entry)
     if key is None:
         return "", {}, {}
-    args, places = read_arguments(entry, key)
-    check_files(entry, short_name(key), args, places, inherited.role, inherited.directory)
+    args, places = read_arguments(entry, key, problems)
+    with problems.collect():
+        check_files(entry, short_name(key), args, places, inherited.role, inherited.directory)
     return key, args, places
 
 

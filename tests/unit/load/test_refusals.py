@@ -54,7 +54,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
               until: true
             - block:
                 - reboot:
-            - copy: {src: nosuch, dest: /b}
+            - copy: {src: nosuch, dest: /b, mode: 999, colour: red}
         - import_playbook: imported.yaml
         """,
     )
@@ -64,7 +64,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
             *("roles/r/tasks/main.yml:1", "roles/r/tasks/more.yml:1", "roles/r/vars/main.yml:1"),
             "roles/r/meta/main.yml:1",
             *("site.yaml:7", "site.yaml:7", "site.yaml:8", "site.yaml:9"),
-            *("site.yaml:10", "site.yaml:11", "site.yaml:12", "imported.yaml:2"),
+            *("site.yaml:10", "site.yaml:11", *["site.yaml:12"] * 3, "imported.yaml:2"),
         ]
     )
 
