@@ -177,38 +177,14 @@ LOOP_KEYS: Mapping[str, str] = {
     "pause": "Write the waiting into the command, as sleep SECONDS.",
 }
 
+_NO_VAULTS = "Take secrets from the environment: lookup('env', NAME)."
 FILTERS: Mapping[str, str] = {
     **dict.fromkeys(("ipaddr", "ipv4", "ipv6", "ipwrap"), "Take the parts from ansible_default_ipv4."),
-    **dict.fromkeys(("vault", "unvault"), "Take secrets from the environment: lookup('env', NAME)."),
-    "expanduser": "Paths of hosts are expanded where they are used: leave it out.",
-    "expandvars": "Paths of hosts are expanded where they are used: leave it out.",
-    "fileglob": "Use lookup('fileglob', PATTERN, wantlist=true).",
-    "from_yaml_all": "Make a file of each document, and use from_yaml.",
+    **dict.fromkeys(("vault", "unvault"), _NO_VAULTS),
     "json_query": "Use selectattr, map and dict2items.",
     "password_hash": "Register a command: openssl passwd -6 -stdin, or write the hash.",
-    "random": "Name the value: another one in each call would never be as it should be.",
-    "realpath": "Paths of hosts are not known to the controller: register a command: realpath.",
-    "rekey_on_member": "Use dict with zip and map(attribute=...).",
-    "shuffle": "Sort the list: another order in each call would never be as it should be.",
-    "win_basename": "Use basename.",
-    "win_dirname": "Use dirname.",
-    "win_splitdrive": "Use dirname.",
 }
-_STAT = "Register a stat, and look at its stat.exists, stat.isdir, ..."
-_RESULT = "Look at the registered result's keys."
-TESTS: Mapping[str, str] = {
-    **dict.fromkeys(
-        (
-            *("directory", "exists", "file", "is_dir", "is_file", "is_link", "is_mount", "link"),
-            *("is_same_file", "link_exists", "mount", "same_file"),
-        ),
-        _STAT,
-    ),
-    **dict.fromkeys(("finished", "started", "timedout"), "labctl waits for every task: leave it out."),
-    **dict.fromkeys(("reachable", "unreachable"), "A host that is not reached is left out: leave it out."),
-    **dict.fromkeys(("uri", "url", "urn"), "Use `is match('https?://')`."),
-    **dict.fromkeys(("vault_encrypted", "vaulted_file"), "Vaults are not supported: leave it out."),
-}
+TESTS: Mapping[str, str] = {"vaulted_file": _NO_VAULTS}
 
 
 def module_hint(name: str, modules: Iterable[str]) -> str:
