@@ -13,7 +13,7 @@ import click
 
 from orchestrator.cli.streams import guard_streams
 from orchestrator.load.become import OF_THIS_CALL
-from orchestrator.model.errors import Interrupted, LabctlError
+from orchestrator.model.errors import ConfigErrors, Interrupted, LabctlError
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(error: LabctlError) -> int:
+    if isinstance(error, ConfigErrors):
+        for single in error.errors:
+            _complain(single)
+        click.echo(f"        {len(error.errors)} things are wrong; nothing was done.", err=True)
+        return error.exit_code
     click.echo(f"{click.style('labctl:', fg='red')} {error.message}", err=True)
     if error.hint:
         click.echo(f"        {error.hint}", err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from orchestrator.load.entry import Entry, did_you_mean
 from orchestrator.load.filters import to_bool
 from orchestrator.load.language import Blocks, Language, TemplateFailed, is_template
 from orchestrator.load.modules import MODULES, short_name
+from orchestrator.load.outside import TASK_KEYS, misspelt, module_hint
 from orchestrator.load.parameters import UNKNOWN, ModuleSpec
-from orchestrator.load.paths import is_dir
-from orchestrator.load.search import candidates, find_file
+from orchestrator.load.paths import NO_VAULTS, is_dir, is_vault
+from orchestrator.load.problems import Problems
+from orchestrator.load.search import candidates, find_file, tried
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Origin
 from orchestrator.model.playbook import Role
+from remote_agent.contract.truth import truth_of
 
 _INLINE = re.compile(
     r"(?:^|\s)(creates|removes|chdir|executable|stdin|stdin_add_newline|strip_empty_ends|cmd|argv)="
@@ -32,40 +36,61 @@ def has_template(value: Any) -> bool:
     return any(map(has_template, value)) if isinstance(value, list) else is_template(value)
 
 
-def module_key(entry: Entry, known: frozenset[str]) -> str:
-    """The one key of the task that names a module. Raises ConfigError: none, two, or one that does not exist."""
-    found = [key for key in entry.value if short_name(key) in MODULES]
-    unknown = [key for key in entry.value if key not in known and key not in found]
-    if unknown:
-        key = unknown[0]
-        kind = "module or key of a task" if not found else "key of a task"
-        names = [*MODULES, *known] if not found else list(known)
-        raise entry.error(f"there is no {kind} '{key}'.", did_you_mean(short_name(key), names), key)
-    if len(found) > 1:
-        raise entry.error(
-            f"a task has one module, and this one has {' and '.join(found)}.",
-            "Make two tasks of it.",
-            found[1],
-        )
-    if not found:
-        raise entry.error("this task names no module.", f"Modules: {', '.join(MODULES)}.")
-    return str(found[0])
+def check_keys(entry: Entry, known: frozenset[str]) -> None:
+    """Raises ConfigError for every key of a task that is none, and where no module or two are named."""
+    problems = Problems()
+    modules = _module_keys(entry)
+    unknown = [key for key in entry.value if key not in known and key not in modules]
+    for key in unknown:
+        problems.add(_unknown_key(entry, key, known, bool(modules)))
+    if len(modules) > 1:
+        message = f"a task has one module, and this one has {' and '.join(modules)}."
+        problems.add(entry.error(message, "Make two tasks of it.", modules[1]))
+    if not modules and not unknown:
+        problems.add(entry.error("this task names no module.", f"Modules: {', '.join(MODULES)}."))
+    problems.raise_any()
 
 
-def read_arguments(entry: Entry, key: str) -> tuple[dict[str, Any], dict[str, Origin]]:
-    """The arguments under their canonical names, and the origin of each. Raises ConfigError."""
+def _unknown_key(entry: Entry, key: str, known: frozenset[str], has_module: bool) -> ConfigError:
+    if hint := TASK_KEYS.get(short_name(key)) or ("Use loop." if key.startswith("with_") else None):
+        return entry.outside(key, hint)
+    if has_module:
+        return entry.error(f"there is no key of a task '{key}'.", did_you_mean(key, known), key)
+    typo = misspelt(key, known)
+    hint = f"Did you mean '{typo}'?" if typo else module_hint(short_name(key), MODULES)
+    return entry.error(f"labctl has no module '{key}'.", hint, key)
+
+
+def module_key(entry: Entry) -> str | None:
+    """The key of the task that names its module; None where no module or several are named."""
+    modules = _module_keys(entry)
+    return modules[0] if len(modules) == 1 else None
+
+
+def _module_keys(entry: Entry) -> list[str]:
+    return [key for key in entry.value if short_name(key) in MODULES]
+
+
+def read_arguments(entry: Entry, key: str, problems: Problems) -> tuple[dict[str, Any], dict[str, Origin]]:
+    """The arguments under their canonical names, and the origin of each; without those that are wrong."""
     spec = MODULES[short_name(key)]
-    args, places = _read(entry, key, spec)
-    if "args" in entry.value:
-        more, more_places = _read(entry, "args", spec)
-        for name in more.keys() & args.keys():
-            raise entry.error(f"'{name}' is there twice.", None, "args", name)
-        args, places = {**args, **more}, {**places, **more_places}
-    _check_together(entry, key, spec, args)
+    before = len(problems)
+    args: dict[str, Any] = {}
+    places: dict[str, Origin] = {}
+    for part in (key, "args"):
+        if part in entry.value:
+            more, more_places = problems.attempt(partial(_read, entry, part, spec, problems), ({}, {}))
+            for name in more.keys() & args.keys():
+                problems.add(entry.error(f"'{name}' is there twice.", None, "args", name))
+            args, places = {**args, **more}, {**places, **more_places}
+    if len(problems) == before:  # else what is missing may be what was wrong
+        problems.attempt(lambda: _check_together(entry, key, spec, args), None)
     return args, {f"{spec.name}.{name}": origin for name, origin in places.items()}
 
 
-def _read(entry: Entry, key: str, spec: ModuleSpec) -> tuple[dict[str, Any], dict[str, Origin]]:
+def _read(
+    entry: Entry, key: str, spec: ModuleSpec, problems: Problems
+) -> tuple[dict[str, Any], dict[str, Origin]]:
     value = entry.value[key]
     if value is None:
         return {}, {}
@@ -76,24 +101,26 @@ def _read(entry: Entry, key: str, spec: ModuleSpec) -> tuple[dict[str, Any], dic
     args: dict[str, Any] = {}
     places: dict[str, Origin] = {}
     for written, content in value.items():
-        name = spec.canonical(str(written))
-        if written in spec.refused:
-            message = f"{spec.name}'s parameter '{written}' is outside labctl's subset of Ansible."
-            raise entry.error(message, spec.refused[written], key, written)
-        if name is None or not isinstance(written, str):
-            raise entry.error(
-                f"{spec.name} has no parameter '{written}'.",
-                did_you_mean(str(written), spec.names()),
-                key,
-                str(written),
-            )
-        if name in args:
-            raise entry.error(
-                f"'{name}' is there twice: '{written}' is another name for it.", None, key, written
-            )
-        _check_value(entry, key, spec, written, content)
-        args[name], places[name] = content, entry.origin_of(key, written)
+        with problems.collect():
+            name = _parameter(entry, key, spec, written, args)
+            _check_value(entry, key, spec, written, content)
+            args[name], places[name] = content, entry.origin_of(key, written)
     return args, places
+
+
+def _parameter(entry: Entry, key: str, spec: ModuleSpec, written: Any, args: Mapping[str, Any]) -> str:
+    """The canonical name of a parameter. Raises ConfigError where there is none, or it is there already."""
+    name = spec.canonical(str(written))
+    if written in spec.refused:
+        message = f"{spec.name}'s parameter '{written}' is outside labctl's subset of Ansible."
+        raise entry.error(message, spec.refused[written], key, written)
+    if name is None or not isinstance(written, str):
+        message = f"{spec.name} has no parameter '{written}'."
+        raise entry.error(message, did_you_mean(str(written), spec.names()), key, str(written))
+    if name in args:
+        message = f"'{name}' is there twice: '{written}' is another name for it."
+        raise entry.error(message, None, key, written)
+    return name
 
 
 def _free_form(
@@ -158,9 +185,13 @@ def _check_expression(entry: Entry, key: str, value: Any) -> None:
 
 
 def _check_together(entry: Entry, key: str, spec: ModuleSpec, args: dict[str, Any]) -> None:
+    problems = Problems()
     for name, param in spec.params.items():
         if param.required and args.get(name) is None:
-            raise entry.error(f"{spec.name} needs the parameter '{name}'.", f"Add {name}: VALUE.", key)
+            problems.add(
+                entry.error(f"{spec.name} needs the parameter '{name}'.", f"Add {name}: VALUE.", key)
+            )
+    problems.raise_any()
     for group in (*spec.exclusive, *spec.one_of):
         given = [name for name in group if args.get(name) is not None]
         if len(given) > 1:
@@ -191,18 +222,21 @@ def check_files(
     """
     src = args.get("src")
     folder = _FOLDERS.get(module)
-    if folder is None or not isinstance(src, str) or is_template(src) or args.get("remote_src"):
+    if folder is None or not isinstance(src, str) or is_template(src) or truth_of(args.get("remote_src")):
         return
-    path = find_file(folder, src, role, directory)
+    place = (folder, src, role, directory, entry.document.path)
+    path = find_file(*place)
     if path is None:
-        tried = ", ".join(str(path) for path in candidates(folder, src, role, directory))
-        raise _at(places[f"{module}.src"], f"there is no file '{src}'.", f"Looked for: {tried}.")
+        looked_for = tried(candidates(*place))
+        raise _at(places[f"{module}.src"], f"there is no file '{src}'.", f"Looked for: {looked_for}.")
     if is_dir(path):
         raise _at(
             places[f"{module}.src"],
             f"'{src}' is a folder, which labctl does not copy.",
             "Pack it, and use unarchive.",
         )
+    if is_vault(path):
+        raise _at(places[f"{module}.src"], f"'{src}' is encrypted by ansible-vault.", NO_VAULTS)
     if module == "template" and not any(is_template(args.get(name)) for name in BLOCKS):
         read_template(path, entry.language, args)
 

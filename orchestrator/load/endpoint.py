@@ -184,8 +184,8 @@ class _Reader:
         value = self.host.vars[name]
         if not isinstance(value, str) or "{" not in value:
             return value
-        from orchestrator.load.host_values import OMIT, HostValues, language_for
-        from orchestrator.load.language import TemplateFailed
+        from orchestrator.load.host_values import HostValues, language_for
+        from orchestrator.load.language import OMIT, TemplateFailed
 
         values = HostValues(self.host, self.inventory, language_for(self.environ))
         try:

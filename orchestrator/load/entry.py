@@ -3,24 +3,24 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.load.document import Document, KeyPath
 from orchestrator.load.language import Language, TemplateFailed, is_template
+from orchestrator.load.outside import misspelt
+from orchestrator.load.problems import Problems
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Origin
 from orchestrator.model.playbook import Written
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A hint: the nearest of what is known, else all of it if that is little."""
+    """A hint: the known name that differs by one letter, else all of them if they are few."""
     names = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"Did you mean '{close[0]}'?"
+    if close := misspelt(name, names):
+        return f"Did you mean '{close}'?"
     return f"There are: {', '.join(sorted(names))}." if 0 < len(names) <= 30 else None
 
 
@@ -66,12 +66,18 @@ class Entry:
         return value
 
     def refuse_unknown(self, known: Collection[str], what: str, refused: Mapping[str, str]) -> None:
-        """Raises ConfigError for the first key that is not known; ``refused`` has what to write instead of some."""
+        """Raises ConfigError for every key that is not known; ``refused`` has what to write instead of some."""
+        problems = Problems()
         for key in self.value:
             if key in refused:
-                raise self.error(f"'{key}' is outside labctl's subset of Ansible.", refused[key], key)
-            if key not in known:
-                raise self.error(f"'{key}' is no key of {what}.", did_you_mean(key, known), key)
+                problems.add(self.outside(key, refused[key]))
+            elif key not in known:
+                problems.add(self.error(f"'{key}' is no key of {what}.", did_you_mean(key, known), key))
+        problems.raise_any()
+
+    def outside(self, key: str, hint: str) -> ConfigError:
+        """The error for a key that is Ansible's and not labctl's."""
+        return self.error(f"'{key}' is outside labctl's subset of Ansible.", hint, key)
 
     def text(self, key: str) -> str | None:
         value = self.value.get(key)
@@ -111,12 +117,14 @@ class Entry:
             return {}
         if not isinstance(value, dict):
             raise self.error("must be a mapping of NAME: VALUE.", None, key)
+        problems = Problems()
         for name, content in value.items():
-            if not isinstance(name, str) or not name.isidentifier():
-                raise self.error(
-                    "is not a variable's name.", "Names have letters, digits and underscores.", key, str(name)
-                )
-            self.check_templates(content, key, name)
+            with problems.collect():
+                if not isinstance(name, str) or not name.isidentifier():
+                    hint = "Names have letters, digits and underscores."
+                    raise self.error("is not a variable's name.", hint, key, str(name))
+                self.check_templates(content, key, name)
+        problems.raise_any()
         return dict(value)
 
     def conditions(self, key: str) -> tuple[Written, ...] | None:

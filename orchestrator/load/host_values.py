@@ -14,20 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.load.language import MISSING, Language, TemplateFailed, is_template
+from orchestrator.load.language import MISSING, OMIT, Language, TemplateFailed, is_template
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.shipped import project_variables
-
-
-class _Omit:
-    """The value of ``omit``; within a text it is nothing, as with Ansible."""
-
-    def __str__(self) -> str:
-        return ""
-
-
-OMIT = _Omit()
-"""A connection variable that has this value counts as one that is not there."""
 
 
 def language_for(environ: Mapping[str, str]) -> Language:
@@ -65,8 +54,11 @@ class HostValues(Mapping[str, Any]):
         if is_template(value):
             return self.language.template(value).value(self.look)
         if isinstance(value, dict):
-            return {self.render(key): self.render(content) for key, content in value.items()}
-        return [self.render(content) for content in value] if isinstance(value, list) else value
+            entries = ((self.render(key), self.render(content)) for key, content in value.items())
+            return {key: content for key, content in entries if content is not OMIT}
+        if isinstance(value, list):
+            return [content for content in map(self.render, value) if content is not OMIT]
+        return value
 
     def _variable(self, name: str, value: Any) -> Any:
         place = (self.host.name, name)

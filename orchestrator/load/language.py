@@ -9,7 +9,6 @@ place of what is wrong.
 from __future__ import annotations
 
 import ast
-import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -36,6 +35,7 @@ from orchestrator.load.jinja import (
     stand_in,
 )
 from orchestrator.load.lookups import GLOBALS, Lookups, named
+from orchestrator.load.template_subset import check_subset
 
 __all__ = [
     "MISSING",
@@ -204,14 +204,8 @@ def _without_header(text: str, blocks: Blocks) -> tuple[str, Blocks]:
 
 
 def _check(environment: Environment, tree: nodes.Template) -> None:
-    """Filters, tests and lookups that do not exist, also where a branch would not reach them; what would read other files."""
-    for node in tree.find_all((nodes.Filter, nodes.Test)):
-        known = environment.filters if isinstance(node, nodes.Filter) else environment.tests
-        kind = "filter" if isinstance(node, nodes.Filter) else "test"
-        if node.name not in known:
-            raise TemplateSyntaxError(
-                f"there is no {kind} {node.name!r}{_nearest(node.name, known)}", node.lineno
-            )
+    """What does not exist, also where a branch would not reach it; what would read other files."""
+    check_subset(environment, tree)
     for call in tree.find_all(nodes.Call):
         _check_lookup(call)
     for other in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
@@ -233,11 +227,6 @@ def _check_lookup(call: nodes.Call) -> None:
         if isinstance(term, nodes.Const) and is_template(term.value):
             message = f"braces within braces: write the expression itself instead of {term.value!r}"
             raise TemplateSyntaxError(message, call.lineno)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _value(context: LookingUp, pieces: Iterable[Any], newlines: int, newline: str) -> Any:

@@ -43,6 +43,8 @@ _NO_ATTRIBUTES = {
     "unsafe_writes": "labctl writes every file aside and renames it: leave it out.",
     **dict.fromkeys(("selevel", "serole", "setype", "seuser"), _NO_SELINUX),
 }
+_SIGNED = "Use deb822_repository with the repository's key as signed_by."
+_NO_VAULTS = "Vaults are not supported; take the value from the environment: lookup('env', NAME)."
 _LOCAL_ACCOUNTS = "labctl's runner uses useradd and its like, which change local accounts: leave it out."
 _RANGE = "Set the range in /etc/login.defs with lineinfile, or name the number."
 _KEYS = "Write it as command: ssh-keygen, with creates."
@@ -74,6 +76,12 @@ _SYSTEMD = {
     "no_block": Param("bool"),
 }
 
+_NO_SYSTEMD = {
+    **dict.fromkeys(("daemon_reexec", "daemon-reexec"), "Write it as command: systemctl daemon-reexec."),
+    "force": "Write it as command: systemctl enable --force, with creates.",
+    "scope": "labctl manages the system's units: write it as command: systemctl --user.",
+}
+
 _SPECS = (
     ModuleSpec(
         "apt",
@@ -93,6 +101,24 @@ _SPECS = (
             "lock_timeout": Param("int"),
         },
         exclusive=(("deb", "name"),),
+        refused={
+            **dict.fromkeys(("allow_unauthenticated", "allow-unauthenticated"), _SIGNED),
+            **dict.fromkeys(("autoclean", "clean"), "Write it as command: apt-get clean."),
+            "allow_change_held_packages": "Write it as command: apt-mark unhold, before.",
+            "auto_install_module_deps": "labctl's runner needs no python3-apt: leave it out.",
+            "dpkg_options": "labctl keeps the host's configuration files: leave it out.",
+            "fail_on_autoremove": "Look at --check --diff, and leave it out.",
+            "force": _SIGNED,
+            "force_apt_get": "labctl always uses apt-get: leave it out.",
+            "only_upgrade": "Use state: latest, when a registered dpkg-query says that it is there.",
+            "policy_rc_d": "Write /usr/sbin/policy-rc.d with copy.",
+            "upgrade": "Write it as command: apt-get -y dist-upgrade, with changed_when.",
+            **dict.fromkeys(
+                ("update_cache_retries", "update_cache_retry_max_delay"),
+                "labctl tries three times: leave it out.",
+            ),
+        },
+        rules=(rules.packages_are_named,),
     ),
     ModuleSpec(
         "assert",
@@ -109,6 +135,7 @@ _SPECS = (
         {**_COMMAND, "argv": Param("list"), "expand_argument_vars": Param("bool")},
         one_of=(("cmd", "argv"),),
         free_form="cmd",
+        rules=(rules.command_has_words,),
     ),
     ModuleSpec(
         "copy",
@@ -120,6 +147,13 @@ _SPECS = (
             "directory_mode": Param("mode"),
         },
         one_of=(("src", "content"),),
+        refused={
+            **_NO_ATTRIBUTES,
+            "checksum": "labctl verifies every file that it sends: leave it out.",
+            "decrypt": _NO_VAULTS,
+            "local_follow": "labctl follows the controller's links: leave it out.",
+        },
+        rules=(rules.content_has_a_file,),
     ),
     ModuleSpec(
         "deb822_repository",
@@ -151,7 +185,7 @@ _SPECS = (
             "date_max_future": Param("int"),
             "inrelease_path": Param(),
         },
-        rules=(rules.repository_is_whole,),
+        rules=(rules.repository_is_whole, rules.repository_has_a_file_name),
     ),
     ModuleSpec(
         "debug",
@@ -183,6 +217,14 @@ _SPECS = (
             "access_time": Param(choices=("now", "preserve")),
             "modification_time": Param(choices=("now", "preserve")),
         },
+        refused={
+            **_NO_ATTRIBUTES,
+            **dict.fromkeys(
+                ("access_time_format", "modification_time_format"),
+                "The times are now or preserve: leave it out.",
+            ),
+        },
+        rules=(rules.file_state_fits,),
     ),
     ModuleSpec(
         "get_url",
@@ -284,9 +326,15 @@ _SPECS = (
                 aliases=("checksum", "checksum_algo"),
             ),
         },
+        refused={
+            **dict.fromkeys(
+                ("mime", "mime_type", "mime-type"), "Register a command: file --brief --mime-type."
+            ),
+            **dict.fromkeys(("attr", "attributes"), "Register a command: lsattr."),
+        },
     ),
-    ModuleSpec("systemd_service", _SYSTEMD),
-    ModuleSpec("systemd", _SYSTEMD),
+    ModuleSpec("systemd_service", _SYSTEMD, refused=_NO_SYSTEMD, rules=(rules.unit_is_named,)),
+    ModuleSpec("systemd", _SYSTEMD, refused=_NO_SYSTEMD, rules=(rules.unit_is_named,)),
     ModuleSpec(
         "template",
         {
@@ -295,6 +343,7 @@ _SPECS = (
             "lstrip_blocks": Param("bool"),
             "trim_blocks": Param("bool"),
         },
+        refused={**_NO_ATTRIBUTES, "output_encoding": "labctl writes UTF-8: leave it out."},
     ),
     ModuleSpec(
         "unarchive",
@@ -306,7 +355,19 @@ _SPECS = (
             "creates": Param(),
             "extra_opts": Param("list"),
             "list_files": Param("bool"),
+            "validate_certs": Param("bool"),
         },
+        refused={
+            **_NO_ATTRIBUTES,
+            "copy": "Write remote_src: true instead of copy: false.",
+            "decrypt": _NO_VAULTS,
+            **dict.fromkeys(
+                ("exclude", "include", "keep_newer"),
+                "Write it as command: tar, with creates or changed_when.",
+            ),
+            "io_buffer_size": "labctl chooses it: leave it out.",
+        },
+        rules=(rules.address_is_fetched_by_the_host, rules.extra_opts_are_known),
     ),
     ModuleSpec(
         "user",

@@ -11,8 +11,11 @@ from orchestrator.load.document import load_document
 from orchestrator.load.entry import Entry, did_you_mean
 from orchestrator.load.language import Language, is_template
 from orchestrator.load.modules import short_name
+from orchestrator.load.outside import PLAY_KEYS
 from orchestrator.load.paths import is_file
-from orchestrator.load.roles import LoadedRole, read_role
+from orchestrator.load.problems import NO_TEXTS, NO_VARIABLES, Problems
+from orchestrator.load.roles import LoadedRole, read_role, read_vars_file
+from orchestrator.load.search import candidates, find_file, tried
 from orchestrator.load.tasks import Inherited, read_tasks
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.playbook import Play, Playbook, Task, Written
@@ -36,19 +39,6 @@ _KEYS = frozenset(
 )
 _IMPORTS = ("import_playbook", "ansible.builtin.import_playbook")
 _IMPORT_KEYS = frozenset((*_IMPORTS, "name", "tags", "when", "vars"))
-_REFUSED: Mapping[str, str] = {
-    "strategy": "Within a play each host goes its own way, as with Ansible's `free`.",
-    "serial": "Use --forks or --limit.",
-    "max_fail_percentage": "A failed host stops alone.",
-    "remote_user": "Set ansible_user in the inventory.",
-    "connection": "labctl reaches hosts over SSH.",
-    "vars_prompt": "Use -e NAME=VALUE.",
-    "collections": "labctl's modules are all ansible.builtin.",
-    "force_handlers": "Handlers run where all tasks went well.",
-    "module_defaults": "Write the parameters at each task.",
-    "user": "Set ansible_user in the inventory.",
-    "gather_subset": "Facts are always gathered, in one turn.",
-}
 
 
 def load_playbook(path: Path, language: Language) -> Playbook:
@@ -75,17 +65,22 @@ def _plays(
             "Begin each with `- hosts: PATTERN` or `- import_playbook: FILE`.",
         )
     plays: list[Play] = []
+    problems = Problems()
+    inherited = Inherited(path.parent, tags=tags, when=when, vars=variables)
     for index in range(len(document.value)):
-        below = entry.at(index)
-        keys = below.keys("a play")
-        imports = [key for key in _IMPORTS if key in keys]
-        inherited = Inherited(path.parent, tags=tags, when=when, vars=variables)
-        plays += _imported(below, imports[0], inherited, seen) if imports else (_play(below, inherited),)
+        with problems.collect():
+            plays += _entry(entry.at(index), inherited, seen)
+    problems.raise_any()
     return tuple(plays)
 
 
+def _entry(entry: Entry, inherited: Inherited, seen: tuple[Path, ...]) -> tuple[Play, ...]:
+    imports = [key for key in _IMPORTS if key in entry.keys("a play")]
+    return _imported(entry, imports[0], inherited, seen) if imports else (_play(entry, inherited),)
+
+
 def _imported(entry: Entry, key: str, inherited: Inherited, seen: tuple[Path, ...]) -> tuple[Play, ...]:
-    entry.refuse_unknown(_IMPORT_KEYS, "import_playbook", {})
+    entry.refuse_unknown(_IMPORT_KEYS, "import_playbook", PLAY_KEYS)
     name = entry.text(key)
     if name is None or is_template(name):
         raise entry.error("must be the name of a file, without a template.", None, key)
@@ -101,44 +96,55 @@ def _imported(entry: Entry, key: str, inherited: Inherited, seen: tuple[Path, ..
 
 
 def _play(entry: Entry, inherited: Inherited) -> Play:
-    entry.refuse_unknown(_KEYS, "a play", _REFUSED)
-    _check_fixed(entry)
+    problems = Problems()
+    attempt = problems.attempt
+    attempt(lambda: entry.refuse_unknown(_KEYS, "a play", PLAY_KEYS), None)
+    attempt(lambda: _check_any_errors_fatal(entry), None)
+    attempt(lambda: _check_become_user(entry), None)
     around = replace(
         inherited,
-        tags=inherited.tags | frozenset(entry.texts("tags", commas=True)),
-        environment=entry.variables("environment"),
-        no_log=entry.flag("no_log"),
-        become=entry.flag("become"),
+        tags=inherited.tags | frozenset(attempt(lambda: entry.texts("tags", commas=True), NO_TEXTS)),
+        environment=attempt(lambda: entry.variables("environment"), NO_VARIABLES),
+        no_log=attempt(lambda: entry.flag("no_log"), True),
+        become=attempt(lambda: entry.flag("become"), False),
         vars={},
     )
-    roles = _roles(entry, around)
-    handlers = _section(entry, "handlers", replace(around, handlers=True, tags=frozenset(), when=()))
+
+    def section(key: str, inherited: Inherited = around) -> tuple[Task, ...]:
+        return attempt(lambda: _section(entry, key, inherited), ())
+
+    roles = attempt(lambda: _roles(entry, around), [])
+    handlers = section("handlers", replace(around, handlers=True, tags=frozenset(), when=()))
     play = Play(
-        name=entry.text("name") or str(entry.value.get("hosts")),
-        hosts=_hosts(entry),
+        name=attempt(lambda: entry.text("name"), None) or str(entry.value.get("hosts")),
+        hosts=attempt(lambda: _hosts(entry), Written("", entry.origin)),
         origin=entry.origin,
         directory=inherited.directory,
         become=around.become,
-        gather_facts=entry.flag("gather_facts", True),
-        vars={**inherited.vars, **entry.variables("vars")},
-        vars_files=_vars_files(entry),
+        gather_facts=attempt(lambda: entry.flag("gather_facts", True), True),
+        vars={**inherited.vars, **attempt(lambda: entry.variables("vars"), NO_VARIABLES)},
+        vars_files=attempt(lambda: _vars_files(entry, inherited.directory), ()),
         roles=tuple(loaded.role for loaded in roles),
         sections=(
-            _section(entry, "pre_tasks", around),
-            (*(task for loaded in roles for task in loaded.tasks), *_section(entry, "tasks", around)),
-            _section(entry, "post_tasks", around),
+            section("pre_tasks"),
+            (*(task for loaded in roles for task in loaded.tasks), *section("tasks")),
+            section("post_tasks"),
         ),
         handlers=(*(handler for loaded in roles for handler in loaded.handlers), *handlers),
     )
-    _check_notified(play)
+    problems.raise_any()
+    _check_notified(play)  # of a play with other problems, handlers may be missing for these
     return play
 
 
-def _check_fixed(entry: Entry) -> None:
+def _check_any_errors_fatal(entry: Entry) -> None:
     if entry.flag("any_errors_fatal"):
         raise entry.error(
             "is outside labctl's subset of Ansible.", "A failed host stops alone.", "any_errors_fatal"
         )
+
+
+def _check_become_user(entry: Entry) -> None:
     if entry.text("become_user") not in (None, "root"):
         raise entry.error("labctl becomes root and nobody else.", "Leave become_user out.", "become_user")
 
@@ -158,15 +164,28 @@ def _hosts(entry: Entry) -> Written:
     return Written(value, entry.origin_of("hosts"))
 
 
-def _vars_files(entry: Entry) -> tuple[Written, ...]:
-    names = entry.texts("vars_files")
-    written = isinstance(entry.value.get("vars_files"), list)
-    for index, name in enumerate(names):
-        entry.check_templates(name, "vars_files", *((index,) if written else ()))
-    return tuple(
-        Written(name, entry.origin_of("vars_files", *((index,) if written else ())))
-        for index, name in enumerate(names)
-    )
+def _vars_files(entry: Entry, directory: Path) -> tuple[Written, ...]:
+    """Raises ConfigError also for what is wrong with a file that is named without a template."""
+    is_list = isinstance(entry.value.get("vars_files"), list)
+    files: list[Written] = []
+    problems = Problems()
+    for index, name in enumerate(entry.texts("vars_files")):
+        keys = ("vars_files", *((index,) if is_list else ()))
+        with problems.collect():
+            entry.check_templates(name, *keys)
+            if not is_template(name):
+                _check_vars_file(entry, name, directory, *keys)
+        files.append(Written(name, entry.origin_of(*keys)))
+    problems.raise_any()
+    return tuple(files)
+
+
+def _check_vars_file(entry: Entry, name: str, directory: Path, *keys: str | int) -> None:
+    path = find_file("vars", name, None, directory)
+    if path is None:
+        looked_for = tried(candidates("vars", name, None, directory))
+        raise entry.error(f"there is no file '{name}'.", f"Looked for: {looked_for}.", *keys)
+    read_vars_file(path, entry.language)
 
 
 def _roles(entry: Entry, around: Inherited) -> list[LoadedRole]:
@@ -175,7 +194,12 @@ def _roles(entry: Entry, around: Inherited) -> list[LoadedRole]:
         return []
     if not isinstance(value, list):
         raise entry.error("must be a list of roles.", None, "roles")
-    loaded = [read_role(entry.at("roles", index), around) for index in range(len(value))]
+    loaded: list[LoadedRole] = []
+    problems = Problems()
+    for index in range(len(value)):
+        with problems.collect():
+            loaded.append(read_role(entry.at("roles", index), around))
+    problems.raise_any()
     once = {role.use: role for role in reversed(loaded) if role.use is not None}
     return [role for role in loaded if role.use is None or once[role.use] is role]
 
@@ -189,11 +213,12 @@ def _section(entry: Entry, key: str, around: Inherited) -> tuple[Task, ...]:
 def _check_notified(play: Play) -> None:
     """Every name that a task notifies is a handler's, or one that a handler listens to."""
     known = set(names_of(play.handlers))
+    problems = Problems()
     for task in (*play.tasks, *play.handlers):
+        origin = task.place("notify")
         for name in task.notify:
             if not is_template(name) and name not in known:
-                origin = task.place("notify")
-                raise ConfigError(
+                error = ConfigError(
                     f"there is no handler '{name}' in this play.",
                     file=origin.file,
                     line=origin.line,
@@ -201,6 +226,8 @@ def _check_notified(play: Play) -> None:
                     key="notify",
                     hint=did_you_mean(name, known) or "Write it below `handlers:`.",
                 )
+                problems.add(error)
+    problems.raise_any()
 
 
 def names_of(handlers: Iterable[Task]) -> tuple[str, ...]:

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from orchestrator.load.document import load_document
 from orchestrator.load.entry import Entry, did_you_mean
 from orchestrator.load.language import Language, is_template
+from orchestrator.load.outside import ROLE_KEYS
 from orchestrator.load.paths import is_dir
+from orchestrator.load.problems import NO_TEXTS, NO_VARIABLES, Problems
 from orchestrator.load.tasks import Inherited, read_task_file
 from orchestrator.load.variables import layer_of
 from orchestrator.model.playbook import Role, Task
@@ -33,42 +36,51 @@ def read_role(entry: Entry, inherited: Inherited) -> LoadedRole:
     """One entry below ``roles``: a name, or {role, tags, when, vars}. Raises ConfigError."""
     name = _name_of(entry)
     path = _find(entry, name, inherited.directory)
+    problems = Problems()
+    attempt = problems.attempt
     written: dict[str, Any] = {}
     around = inherited
     if isinstance(entry.value, dict):
-        written = entry.variables("vars")
+        written = attempt(lambda: entry.variables("vars"), NO_VARIABLES)
         around = replace(
             inherited,
-            when=(*inherited.when, *(entry.conditions("when") or ())),
-            tags=inherited.tags | frozenset(entry.texts("tags", commas=True)),
+            when=(*inherited.when, *(attempt(lambda: entry.conditions("when"), None) or ())),
+            tags=inherited.tags | frozenset(attempt(lambda: entry.texts("tags", commas=True), NO_TEXTS)),
         )
-        if entry.optional_flag("become") not in (None, inherited.become):
-            raise entry.error(
-                "differs from the play's: a play is done as one user.", "Write it at the play.", "become"
-            )
-    role = Role(name, path, _vars(entry, path / "defaults"), _vars(entry, path / "vars"), written)
-    again = _read_meta(path)
+        attempt(lambda: _check_become(entry, inherited.become), None)
+    defaults = attempt(lambda: _vars(entry, path / "defaults"), NO_VARIABLES)
+    role = Role(name, path, defaults, attempt(lambda: _vars(entry, path / "vars"), NO_VARIABLES), written)
+    again = attempt(lambda: _read_meta(path), False)
     around = replace(around, role=role)
-    return LoadedRole(
+    loaded = LoadedRole(
         role,
         None if again else _use(path, entry.value),
-        _tasks(entry, path / "tasks", around),
-        _tasks(entry, path / "handlers", replace(around, handlers=True)),
+        attempt(lambda: _tasks(entry, path / "tasks", around), ()),
+        attempt(lambda: _tasks(entry, path / "handlers", replace(around, handlers=True)), ()),
     )
+    problems.raise_any()
+    return loaded
+
+
+def _check_become(entry: Entry, become: bool) -> None:
+    if entry.optional_flag("become") not in (None, become):
+        raise entry.error(
+            "differs from the play's: a play is done as one user.", "Write it at the play.", "become"
+        )
 
 
 def _name_of(entry: Entry) -> str:
     value = entry.value
     if isinstance(value, str):
         return value
-    keys = entry.keys("a role")
-    for key in keys:
-        if key not in _KEYS:
-            raise entry.error(
-                f"'{key}' is no key of a role.",
-                did_you_mean(key, _KEYS) or f"A variable for the role goes below `vars:`: {key}: VALUE.",
-                key,
-            )
+    problems = Problems()
+    for key in entry.keys("a role"):
+        if key in ROLE_KEYS:
+            problems.add(entry.outside(key, ROLE_KEYS[key]))
+        elif key not in _KEYS:
+            hint = f"A variable for the role goes below `vars:`: {key}: VALUE."
+            problems.add(entry.error(f"'{key}' is no key of a role.", hint, key))
+    problems.raise_any()
     name = entry.text("role") or entry.text("name")
     if name is None or is_template(name):
         raise entry.error("needs the name of a role, without a template.", "Write `role: NAME`.")
@@ -77,7 +89,8 @@ def _name_of(entry: Entry) -> str:
 
 def _find(entry: Entry, name: str, directory: Path) -> Path:
     """Beside the playbook in roles/, or beside the playbook."""
-    candidates = (Path(name),) if Path(name).is_absolute() else (directory / "roles" / name, directory / name)
+    whole = Path(name).expanduser()
+    candidates = (whole,) if whole.is_absolute() else (directory / "roles" / name, directory / name)
     found = next((path for path in candidates if is_dir(path)), None)
     if found is not None:
         return found
@@ -107,8 +120,10 @@ def read_vars_file(path: Path, language: Language) -> dict[str, Any]:
     document = load_document(path)
     entry = Entry(document, (), language)
     values = {name: variable.value for name, variable in layer_of(document).items()}
+    problems = Problems()
     for name, value in values.items():
-        entry.check_templates(value, name)
+        problems.attempt(partial(entry.check_templates, value, name), None)
+    problems.raise_any()
     return values
 
 

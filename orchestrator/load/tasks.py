@@ -5,18 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestrator.load.arguments import check_files, module_key, read_arguments
+from orchestrator.load.arguments import check_files, check_keys, module_key, read_arguments
 from orchestrator.load.document import Document, KeyPath, load_document
 from orchestrator.load.entry import Entry
 from orchestrator.load.language import Language, is_template
 from orchestrator.load.modules import short_name
-from orchestrator.load.paths import is_file
+from orchestrator.load.outside import LOOP_KEYS, TASK_KEYS
+from orchestrator.load.problems import NO_TEXTS, NO_VARIABLES, Problems
+from orchestrator.load.search import TaskImports, tried
+from orchestrator.model.inventory import Origin
 from orchestrator.model.playbook import Loop, Role, Task, Written
 
 _MOST_NESTED = 20
+_PARTS_OF_BLOCKS = ("block", "rescue", "always")
 _IMPORTS = ("import_tasks", "ansible.builtin.import_tasks")
 _IMPORT_KEYS = frozenset((*_IMPORTS, "name", "when", "tags", "vars", "become", "become_user"))
 KEYS = frozenset(
@@ -49,26 +54,6 @@ KEYS = frozenset(
     )
 )
 _LOOP_KEYS = frozenset(("loop_var", "label", "index_var"))
-_REFUSED: Mapping[str, str] = {
-    "block": "Write its tasks one by one, or put them into a file and use import_tasks with `when`.",
-    "include_tasks": "Use import_tasks.",
-    "include_role": "List the role below `roles:`.",
-    "import_role": "List the role below `roles:`.",
-    "include_vars": "Use vars_files at the play.",
-    "action": "Write the module's name as the key.",
-    "local_action": "labctl's tasks are carried out on the hosts.",
-    "delegate_to": "labctl's tasks are carried out on the hosts.",
-    "run_once": "Limit the play to one host.",
-    "until": "Write the waiting as a shell loop with a deadline.",
-    "retries": "Write the waiting as a shell loop with a deadline.",
-    "async": "labctl waits for every task.",
-    "poll": "labctl waits for every task.",
-    "any_errors_fatal": "A failed host stops alone.",
-    **{
-        f"with_{kind}": "Use loop."
-        for kind in ("items", "dict", "list", "sequence", "fileglob", "together", "nested", "first_found")
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +69,7 @@ class Inherited:
     no_log: bool = False
     become: bool = False
     handlers: bool = False
-    depth: int = 0
+    imports: TaskImports = field(default_factory=TaskImports)
 
 
 def read_tasks(
@@ -98,8 +83,11 @@ def read_tasks(
     if not isinstance(value, list):
         raise entry.error("must be a list of tasks.", "Begin each task with `- `.")
     tasks: list[Task] = []
+    problems = Problems()
     for index in range(len(value)):
-        tasks += _read_entry(entry.at(index), inherited)
+        with problems.collect():
+            tasks += _read_entry(entry.at(index), inherited)
+    problems.raise_any()
     return tuple(tasks)
 
 
@@ -109,45 +97,53 @@ def read_task_file(path: Path, language: Language, inherited: Inherited) -> tupl
 
 
 def _read_entry(entry: Entry, inherited: Inherited) -> tuple[Task, ...]:
-    keys = entry.keys("a task")
-    for key in keys:
-        if short_name(key) in _REFUSED:
-            raise entry.error(
-                f"'{key}' is outside labctl's subset of Ansible.", _REFUSED[short_name(key)], key
-            )
-    imports = [key for key in _IMPORTS if key in keys]
-    return _import(entry, imports[0], inherited) if imports else (_task(entry, inherited),)
+    imports = [key for key in _IMPORTS if key in entry.keys("a task")]
+    if imports:
+        return _import(entry, imports[0], inherited)
+    problems = Problems()
+    for part in _PARTS_OF_BLOCKS:  # also what is wrong inside of a block is said in the same call
+        if isinstance(entry.value.get(part), list):
+            where = (*entry.where, part)
+            problems.attempt(partial(read_tasks, entry.document, where, entry.language, inherited), ())
+    with problems.collect():
+        task = _task(entry, inherited)
+    problems.raise_any()
+    return (task,)
 
 
 def _import(entry: Entry, key: str, inherited: Inherited) -> tuple[Task, ...]:
-    entry.refuse_unknown(_IMPORT_KEYS, "import_tasks", {})
+    entry.refuse_unknown(_IMPORT_KEYS, "import_tasks", TASK_KEYS)
     value = entry.value[key]
     name = value.get("file") if isinstance(value, dict) and set(value) == {"file"} else value
     if not isinstance(name, str) or is_template(name):
         raise entry.error("must be the name of a file, without a template.", None, key)
-    if inherited.depth >= _MOST_NESTED:
+    if len(inherited.imports.folders) >= _MOST_NESTED:
         raise entry.error("imports nest too deep: does one import itself?", None, key)
     below = _joined(entry, inherited)
-    return read_task_file(
-        _imported_file(entry, key, name), entry.language, replace(below, depth=inherited.depth + 1)
-    )
+    path = _imported_file(entry, key, name, inherited)
+    return read_task_file(path, entry.language, replace(below, imports=inherited.imports.below(name)))
 
 
-def _imported_file(entry: Entry, key: str, name: str) -> Path:
-    path = entry.document.path.parent / name
-    if not is_file(path):
-        raise entry.error(f"there is no file '{name}' beside this one.", f"Looked for: {path}.", key)
+def _imported_file(entry: Entry, key: str, name: str, inherited: Inherited) -> Path:
+    place = (name, inherited.role, inherited.directory, inherited.handlers)
+    path = inherited.imports.find(*place)
+    if path is None:
+        looked_for = tried(inherited.imports.candidates(*place))
+        raise entry.error(f"there is no file '{name}'.", f"Looked for: {looked_for}.", key)
     return path
 
 
 def _joined(entry: Entry, inherited: Inherited) -> Inherited:
-    _check_become(entry, inherited.become)
-    return replace(
+    problems = Problems()
+    problems.attempt(lambda: _check_become(entry, inherited.become), None)
+    joined = replace(
         inherited,
-        when=(*inherited.when, *(entry.conditions("when") or ())),
-        tags=inherited.tags | frozenset(entry.texts("tags", commas=True)),
-        vars={**inherited.vars, **entry.variables("vars")},
+        when=(*inherited.when, *(problems.attempt(lambda: entry.conditions("when"), None) or ())),
+        tags=inherited.tags | frozenset(problems.attempt(lambda: entry.texts("tags", commas=True), NO_TEXTS)),
+        vars={**inherited.vars, **problems.attempt(lambda: entry.variables("vars"), NO_VARIABLES)},
     )
+    problems.raise_any()
+    return joined
 
 
 def _check_become(entry: Entry, become: bool) -> None:
@@ -165,35 +161,53 @@ def _check_become(entry: Entry, become: bool) -> None:
 
 def _task(entry: Entry, inherited: Inherited) -> Task:
     known = KEYS if inherited.handlers else KEYS - {"listen"}
-    key = module_key(entry, known)
-    module = short_name(key)
-    args, places = read_arguments(entry, key)
-    check_files(entry, module, args, places, inherited.role, inherited.directory)
-    around = _joined(entry, inherited)
-    return Task(
-        name=entry.text("name") or module,
+    problems = Problems()
+    problems.attempt(lambda: check_keys(entry, known), None)
+    key, args, places = _module(entry, inherited, problems)
+    module, attempt = short_name(key), problems.attempt
+    around = attempt(lambda: _joined(entry, inherited), inherited)
+    task = Task(
+        name=attempt(lambda: entry.text("name"), None) or module,
         module=module,
         args=args,
         origin=entry.origin,
         places={**{name: entry.origin_of(name) for name in entry.value}, **places},
         role=inherited.role,
         when=around.when,
-        loop=_loop(entry),
-        register=_register(entry),
-        notify=entry.texts("notify"),
-        listen=entry.texts("listen"),
+        loop=attempt(lambda: _loop(entry), None),
+        register=attempt(lambda: _register(entry), None),
+        notify=attempt(lambda: entry.texts("notify"), NO_TEXTS),
+        listen=attempt(lambda: entry.texts("listen"), NO_TEXTS),
         tags=around.tags,
-        no_log=entry.flag("no_log", inherited.no_log),
+        no_log=attempt(lambda: entry.flag("no_log", inherited.no_log), True),
         vars=around.vars,
-        environment={**inherited.environment, **entry.variables("environment")},
-        changed_when=entry.conditions("changed_when"),
-        failed_when=entry.conditions("failed_when"),
-        ignore_errors=entry.flag("ignore_errors"),
-        check_mode=entry.optional_flag("check_mode"),
-        diff=entry.optional_flag("diff"),
-        throttle=_count(entry, "throttle", least=0) or 0,
-        timeout=_timeout(entry),
+        environment={
+            **inherited.environment,
+            **attempt(lambda: entry.variables("environment"), NO_VARIABLES),
+        },
+        changed_when=attempt(lambda: entry.conditions("changed_when"), None),
+        failed_when=attempt(lambda: entry.conditions("failed_when"), None),
+        ignore_errors=attempt(lambda: entry.flag("ignore_errors"), False),
+        check_mode=attempt(lambda: entry.optional_flag("check_mode"), None),
+        diff=attempt(lambda: entry.optional_flag("diff"), None),
+        throttle=attempt(lambda: _count(entry, "throttle", least=0), None) or 0,
+        timeout=attempt(lambda: _timeout(entry), None),
     )
+    problems.raise_any()
+    return task
+
+
+def _module(
+    entry: Entry, inherited: Inherited, problems: Problems
+) -> tuple[str, dict[str, Any], dict[str, Origin]]:
+    """The key that names the module, its arguments, and the origin of each."""
+    key = module_key(entry)
+    if key is None:
+        return "", {}, {}
+    args, places = read_arguments(entry, key, problems)
+    with problems.collect():
+        check_files(entry, short_name(key), args, places, inherited.role, inherited.directory)
+    return key, args, places
 
 
 def _count(entry: Entry, key: str, least: int) -> int | None:
@@ -237,7 +251,7 @@ def _loop(entry: Entry) -> Loop | None:
         return Loop(written)
     control = entry.at("loop_control")
     control.keys("loop_control")
-    control.refuse_unknown(_LOOP_KEYS, "loop_control", {})
+    control.refuse_unknown(_LOOP_KEYS, "loop_control", LOOP_KEYS)
     label = None
     if "label" in control.value:
         control.check_templates(control.value["label"], "label")

@@ -4,6 +4,7 @@
 LabctlError                1  something that was asked for failed
 ├── UsageError             2  the command line asks for what is not there
 │   └── ConfigError        2  a file is wrong: names file, line, key
+│       └── ConfigErrors   2  several things are wrong
 ├── UnreachableError       3  no connection to a host
 │   ├── UnknownHostKey     3  known_hosts has no key for the host
 │   ├── ChangedHostKey     3  known_hosts has another key for the host, or revokes it
@@ -77,6 +78,17 @@ class ConfigError(UsageError):
         what = f"{key}: {message}" if key else message
         super().__init__(one_line(f"{where}: {what}" if where else what), hint)
         self.file, self.line, self.column, self.key = file, line, column, key
+
+
+class ConfigErrors(ConfigError):
+    """Several things that are wrong, at least two: the message has a line for each, the place is that of the first."""
+
+    def __init__(self, errors: tuple[ConfigError, ...]) -> None:
+        first = errors[0]
+        super().__init__(first.message, hint=first.hint)
+        self.errors = errors
+        self.file, self.line, self.column, self.key = first.file, first.line, first.column, first.key
+        self.message, self.hint = "\n".join(map(str, errors)), None
 
 
 class UnreachableError(LabctlError):

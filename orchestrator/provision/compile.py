@@ -17,7 +17,9 @@ from orchestrator.load.arguments import BLOCKS, read_template
 from orchestrator.load.language import OMIT, Language, Pending, TemplateFailed
 from orchestrator.load.lookups import TemplateNames
 from orchestrator.load.modules import MODULES
-from orchestrator.load.search import candidates, find_file
+from orchestrator.load.paths import NO_VAULTS, is_vault
+from orchestrator.load.rules import ADDRESS_WITHOUT_REMOTE_SRC
+from orchestrator.load.search import candidates, find_file, tried
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.playbook import Loop, Task, Written
 from orchestrator.provision.arguments import spelled
@@ -27,6 +29,7 @@ from orchestrator.provision.local import carry_out
 from orchestrator.provision.scope import Scope, ValueProblem
 from orchestrator.provision.throttles import Throttles
 from remote_agent.contract.steps import BlobRef, Step
+from remote_agent.contract.truth import truth_of
 
 _SKIPPED = {"changed": False, "failed": False, "skipped": True, "skip_reason": "Conditional result was False"}
 
@@ -188,6 +191,7 @@ def _unit(
         check=options.check if task.check_mode is None else task.check_mode,
         diff=options.diff if task.diff is None else task.diff,
         no_log=task.no_log,
+        predicting=options.check,
         stop_on_failure=task.loop is None and task.failed_when is None and not task.ignore_errors,
         environment=_environment(task, scope),
         **_limit(task, scope),
@@ -230,7 +234,7 @@ def _arguments(task: Task, scope: Scope, options: Options | None = None) -> dict
             if problem:
                 raise ValueProblem(problem, Written(None, task.place(key)), key)
         args[name] = value
-    if options is None or args.get("src") is None or args.get("remote_src") in (True, "yes", "true"):
+    if options is None or args.get("src") is None or truth_of(args.get("remote_src")):
         return args
     if task.module == "template":
         return _template(task, scope, args, options)
@@ -268,8 +272,10 @@ def _template(task: Task, scope: Scope, args: dict[str, Any], options: Options) 
 
 
 def _with_blob(task: Task, args: dict[str, Any], options: Options) -> dict[str, Any]:
-    path = _file(task, "files", str(args["src"]), options)
     key = f"{task.module}.src"
+    if task.module == "unarchive" and "://" in str(args["src"]):
+        raise ValueProblem(ADDRESS_WITHOUT_REMOTE_SRC, Written(None, task.place(key)), key)
+    path = _file(task, "files", str(args["src"]), options)
     if path.is_dir():
         raise ValueProblem(
             f"{path} is a folder, which labctl does not copy: pack it, and use unarchive.",
@@ -292,13 +298,18 @@ def _preserved(args: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _file(task: Task, folder: str, src: str, options: Options) -> Path:
-    path = find_file(folder, src, task.role, options.directory)
+    place = (folder, src, task.role, options.directory, task.origin.file)
+    path = find_file(*place)
     if path is None:
-        tried = ", ".join(str(path) for path in candidates(folder, src, task.role, options.directory))
+        looked_for = tried(candidates(*place))
         key = f"{task.module}.src"
         raise ValueProblem(
-            f"there is no file '{src}' (looked for: {tried}).", Written(None, task.place(key)), key
+            f"there is no file '{src}' (looked for: {looked_for}).", Written(None, task.place(key)), key
         )
+    if is_vault(path):
+        key = f"{task.module}.src"
+        problem = f"{path} is encrypted by ansible-vault. {NO_VAULTS}"
+        raise ValueProblem(problem, Written(None, task.place(key)), key)
     return path
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from orchestrator.load.language import Language, TemplateFailed
 from orchestrator.load.roles import read_vars_file
+from orchestrator.load.search import candidates, find_file, tried
 from orchestrator.model.errors import ConfigError, LabctlError, UnreachableError
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.playbook import Play, Written
@@ -218,11 +219,13 @@ def _vars_files(play: Play, variables: Variables, language: Language) -> list[di
     for written in play.vars_files:
         scope = variables.for_play(play, found).scope()
         try:
-            path = play.directory / str(scope.render(written.value))
+            name = str(scope.render(written.value))
         except TemplateFailed as error:
             raise _vars_error(written, str(error)) from error
-        if not path.is_file():
-            raise _vars_error(written, f"there is no file {path}.")
+        path = find_file("vars", name, None, play.directory)
+        if path is None:
+            looked_for = tried(candidates("vars", name, None, play.directory))
+            raise _vars_error(written, f"there is no file '{name}' (looked for: {looked_for}).")
         found.append(read_vars_file(path, language))
     return found
 

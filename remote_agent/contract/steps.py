@@ -53,7 +53,7 @@ class Step:
     ``check`` predicts and changes nothing. ``stop_on_failure`` makes the runner drop every later step;
     where the controller itself must judge the result (failed_when, ignore_errors) it is False. ``no_log``: no argument and no
     return value gets into a message; ``result`` still comes back, for ``register``. ``timeout`` is in seconds, for each command
-    that the step runs.
+    that the step runs. ``predicting``: the whole call changes nothing, so a step counts on what earlier ones were predicted to do.
     """
 
     id: int
@@ -66,6 +66,7 @@ class Step:
     stop_on_failure: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 1800.0
+    predicting: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return _fields(self)

@@ -36,7 +36,17 @@ def text(args: Mapping[str, Any], *names: str) -> str | None:
 def path_of(args: Mapping[str, Any], *names: str) -> str | None:
     """A path, with ``~`` and environment variables put in as Ansible does."""
     value = text(args, *names)
-    return None if value is None else os.path.expanduser(os.path.expandvars(value))
+    return None if value is None else expanded(value)
+
+
+def required_path(args: Mapping[str, Any], *names: str) -> str:
+    """As `required`, for a path. Raises ModuleFailure."""
+    return expanded(required(args, *names))
+
+
+def expanded(value: str) -> str:
+    """``value`` with ``~``, ``~user``, ``$NAME`` and ``${NAME}`` replaced, for the user of this process."""
+    return os.path.expanduser(os.path.expandvars(value))
 
 
 def pattern(args: Mapping[str, Any], name: str, flags: int = 0) -> re.Pattern[bytes] | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host's cache of the controller's files, named by their content."""
+"""The controller's files on the host, named by their content: root keeps them in a cache, other users until the runner ends."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import IO
 
 _INCOMING = ".incoming-"
+_TEMPORARY = "labctl-blobs-"
 
 
 class BlobError(Exception):
@@ -109,6 +110,25 @@ class BlobStore:
             raise BlobError(
                 f"A file from the controller could not be kept in {self._folder}: {error.strerror}."
             ) from error
+
+
+class TemporaryBlobStore(BlobStore):
+    """Blobs of a user who is not root, and has no cache: in a private folder below ``top`` that goes when the runner ends."""
+
+    def __init__(self, top: Path) -> None:
+        super().__init__(top / f"{_TEMPORARY}{os.getpid()}-{os.urandom(6).hex()}")
+        self._top = top
+
+    def sweep(self) -> None:
+        """Remove the folder of this process, and those of this user's runners that were killed."""
+        for leftover in self._top.glob(f"{_TEMPORARY}*"):
+            owner = leftover.name.removeprefix(_TEMPORARY).partition("-")[0]
+            if owner != str(os.getpid()) and os.path.exists(f"/proc/{owner}"):
+                continue
+            if leftover.lstat().st_uid == os.geteuid():
+                import shutil
+
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _write(aside: IO[bytes] | None, chunk: bytes) -> OSError | None:

@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from remote_agent.runner.foresight import Foresight, Predicted
+
     class Blobs(Protocol):
         def path(self, ref: BlobRef) -> Path:
             """Where the blob lies on this host, verified; waits until it has come. Raises ModuleFailure."""
@@ -66,8 +68,8 @@ def _execute(argv: list[str], **rest: Any) -> Completed:
 @dataclass(frozen=True, slots=True)
 class Context:
     """Everything outside a module that it may touch. ``root`` stands for / in the paths that a module knows by itself (not in those
-    of its arguments), so that a test need not be the machine. ``now`` is Unix time, ``timeout`` seconds for each command. ``foreseen`` are
-    the paths that earlier steps were predicted to make, in this session."""
+    of its arguments), so that a test need not be the machine. ``now`` is Unix time, ``timeout`` seconds for each command. ``foresight`` has
+    what earlier steps of this session were predicted to make; it is there in check mode."""
 
     blobs: Blobs
     check: bool = False
@@ -80,16 +82,20 @@ class Context:
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     execute: RunCommand = _execute
-    foreseen: set[str] = field(default_factory=set)
+    foresight: Foresight | None = None
 
     def will_exist(self, path: Path | str) -> bool:
         """Is it there, links followed, or where nothing is changed predicted to be?"""
-        return os.path.exists(path) or (self.check and os.path.normpath(path) in self.foreseen)
+        return os.path.exists(path) if self.foresight is None else self.foresight.exists(path)
 
-    def predicts(self, path: Path | str) -> None:
-        """In check mode: what comes later may count on this path."""
-        if self.check:
-            self.foreseen.add(os.path.normpath(path))
+    def predicted(self, path: Path | str) -> Predicted | None:
+        """What earlier steps were predicted to make of the path; None where it is as it is on disk."""
+        return None if self.foresight is None else self.foresight.of(path)
+
+    def predicts(self, path: Path | str, predicted: Predicted) -> None:
+        """In check mode: what comes later may count on this."""
+        if self.foresight is not None:
+            self.foresight.will_be(path, predicted)
 
     def run_command(
         self,

@@ -8,12 +8,14 @@ an address itself carries of a user stand in a message.
 from __future__ import annotations
 
 import base64
-import os
+import gzip
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.client import HTTPException
+from pathlib import Path
+from typing import cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import (
@@ -28,7 +30,8 @@ from urllib.request import (
 )
 
 from remote_agent.contract.lean import dataclass, field
-from remote_agent.runner.context import ModuleFailure
+from remote_agent.runner.context import Context, ModuleFailure
+from remote_agent.runner.environment import task_environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +96,7 @@ def fetched(wish: Wish, environment: Mapping[str, str]) -> Iterator[Answer]:
     """Ask, and hold the answer open. Raises ModuleFailure with Ansible's status_code and response."""
     if urlsplit(wish.url).scheme not in SCHEMES:
         raise ModuleFailure(f"{masked(wish.url)} begins with none of {', '.join(SCHEMES)}.")
-    with _as_environment(environment):
+    with task_environment(environment):
         try:
             answer = _ask(wish)
         except HTTPError as error:
@@ -113,21 +116,6 @@ def fetched(wish: Wish, environment: Mapping[str, str]) -> Iterator[Answer]:
     finally:
         if answer.stream is not None:
             answer.stream.close()
-
-
-@contextmanager
-def _as_environment(environment: Mapping[str, str]) -> Iterator[None]:
-    """The task's variables are those of the process while it connects: urllib and OpenSSL look there."""
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _ask(wish: Wish) -> Answer:
@@ -197,6 +185,18 @@ def copy_out(
     except (OSError, EOFError, HTTPException) as error:
         raise ModuleFailure(f"{masked(answer.url)} broke off after {size} bytes: {error}.") from error
     return size
+
+
+def save(answer: Answer, path: Path, context: Context, decompress: bool = True) -> None:
+    """Write the whole body to ``path``, unpacked where the server packed it for the way. Raises ModuleFailure, OSError."""
+    assert answer.stream is not None
+    packed = answer.headers.get("content-encoding") == "gzip" and decompress
+    source = cast("IO[bytes]", gzip.GzipFile(fileobj=answer.stream)) if packed else answer.stream
+    with open(path, "wb") as stream:
+        deadline = context.now() + context.timeout
+        size = copy_out(answer, source, stream.write, context.now, deadline, context.progress)
+    if not packed and answer.length is not None and size != answer.length:
+        raise ModuleFailure(f"{masked(answer.url)} broke off after {size} of {answer.length} bytes.")
 
 
 def _mebibytes(size: int | None) -> Any:

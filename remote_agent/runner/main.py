@@ -50,11 +50,12 @@ def _serve(stream: BufferedReader, output: IO[bytes]) -> None:
     with _without_urls():
         from pathlib import Path
 
-    from remote_agent.runner.blobs import BlobStore
+    from remote_agent.runner.blobs import BlobStore, TemporaryBlobStore
     from remote_agent.runner.inbox import Inbox
     from remote_agent.runner.session import Session
 
-    store = BlobStore(Path(os.environ.get(CACHE_VARIABLE, CACHE)))
+    folder = os.environ.get(CACHE_VARIABLE) or (CACHE if os.geteuid() == 0 else None)
+    store = BlobStore(Path(folder)) if folder else TemporaryBlobStore(Path(os.environ.get("TMPDIR", "/tmp")))
     inbox = Inbox(stream, store, _lose, output.fileno())
     try:
         inbox.start(first)

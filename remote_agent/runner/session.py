@@ -13,6 +13,8 @@ from remote_agent.contract.steps import BlobRef, Outcome, Status, Step
 from remote_agent.contract.wire import write_data, write_frame
 from remote_agent.runner.blobs import BlobError, BlobStore
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
+from remote_agent.runner.environment import task_environment
+from remote_agent.runner.foresight import Foresight
 from remote_agent.runner.inbox import Inbox
 
 TYPE_CHECKING = False
@@ -81,7 +83,7 @@ class Session:
         self._inbox, self._output, self._store, self._facts = inbox, output, store, facts
         self._stopped = False
         self._flushed = 0.0
-        self._foreseen: set[str] = set()
+        self._foresight = Foresight()
 
     def serve(self) -> None:
         """Carry out whatever comes."""
@@ -119,7 +121,7 @@ class Session:
             environment={name: str(value) for name, value in step.environment.items()},
             timeout=step.timeout,
             progress=progress,
-            foreseen=self._foreseen,
+            foresight=self._foresight if step.check and step.predicting else None,
         )
         try:
             outcome = execute(step, context)
@@ -132,7 +134,8 @@ class Session:
 def execute(step: Step, context: Context) -> Outcome:
     """What becomes of one step. A module's failure and the system's refusals are outcomes, never exceptions."""
     try:
-        done = find_module(step.module)(step.args, context)
+        with task_environment(context.environment):
+            done = find_module(step.module)(step.args, context)
     except ModuleFailure as failure:
         return _failed(step, failure.msg, failure.result)
     except OSError as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.apt_get import apt_get
-from remote_agent.runner.args import choice, flag, number, optional_flag, text, texts
+from remote_agent.runner.args import choice, expanded, flag, number, optional_flag, text, texts
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, last_line, tail
 from remote_agent.runner.dpkg import PackageRecords, Spec, parse_spec
 
@@ -64,7 +64,7 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     wanted = _read(args)
     cache = _update(args, context, wanted.lock_timeout)
     if files := texts(args, "deb"):
-        return _install_files(files, context, wanted)
+        return _install_files([expanded(file) for file in files], context, wanted)
     if not wanted.specs and not wanted.autoremove:
         return ModuleResult(cache.updated, cache.to_result())
     records = PackageRecords(context.root)
@@ -112,7 +112,11 @@ def _install(context: Context, wanted: _Wanted, records: PackageRecords) -> Modu
     ]
     remove = ["--auto-remove"] if wanted.autoremove else []
     result = _execute(
-        context, wanted, ["install", *remove, *wanted.options, *words], records, simulate=not missing
+        context,
+        wanted,
+        ["install", *remove, *wanted.options, *words],
+        records,
+        simulate=not missing or context.check,
     )
     if not context.check:
         _mark_manual(context, wanted, records)
@@ -197,7 +201,12 @@ def _execute(
     if words == ["autoremove"] and wanted.purge:
         words = ["autoremove", "--purge"]
     if simulate or (context.check and context.diff):
-        predicted = _simulated(apt_get(context, ["--simulate", *words], wanted.lock_timeout).stdout)
+        try:
+            predicted = _simulated(apt_get(context, ["--simulate", *words], wanted.lock_timeout).stdout)
+        except ModuleFailure:
+            if not (context.check and _sources_may_change(context)):
+                raise
+            return ModuleResult(True)
     if simulate and not predicted:
         return ModuleResult(False)
     if context.check:
@@ -208,6 +217,11 @@ def _execute(
         _package_diff(records.installed(), PackageRecords(context.root).installed()) if context.diff else None
     )
     return ModuleResult(True, {"stdout": done.stdout, "stderr": done.stderr}, diff=diff)
+
+
+def _sources_may_change(context: Context) -> bool:
+    """In check mode: would apt know more packages by now than it does?"""
+    return not _cache_time(context) or (context.foresight is not None and context.foresight.sources_changed)
 
 
 def _present(context: Context, records: PackageRecords, spec: Spec) -> bool:

@@ -4,36 +4,42 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping
 
 from remote_agent.contract.steps import UNFORESEEN
-from remote_agent.runner.args import flag, text
+from remote_agent.runner.args import expanded, flag, path_of, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult, last_line
+from remote_agent.runner.foresight import Predicted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
+_ABOUT_PACKAGES = re.compile(r"\b(?:apt|dpkg|sources\.list)")
+
+
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     argv = _argv(args)
-    expanded = flag(args, "expand_argument_vars", True)
-    return carry_out(args, context, [os.path.expandvars(word) for word in argv] if expanded else argv, argv)
+    expands = flag(args, "expand_argument_vars", True)
+    return carry_out(args, context, [expanded(word) for word in argv] if expands else argv, argv)
 
 
 def carry_out(
     args: Mapping[str, Any], context: Context, argv: list[str], cmd: str | list[str]
 ) -> ModuleResult:
     """Run ``argv`` unless ``creates`` or ``removes`` says that it is done. ``cmd`` stands for it in the result."""
-    chdir = text(args, "chdir")
-    if chdir is not None and not os.path.isdir(chdir):
+    chdir = path_of(args, "chdir")
+    if chdir is not None and not os.path.isdir(chdir) and not context.will_exist(chdir):
         raise ModuleFailure(f"chdir: {chdir} is no folder on this host.", _result(cmd))
     if done := _already_done(args, context, chdir):
         return ModuleResult(
             False, {**_result(cmd), "rc": 0, "stdout": done[0], "stdout_lines": [done[0]]}, done[1]
         )
     if context.check:
+        _predict(args, context, chdir)
         conditional = args.get("creates") is not None or args.get("removes") is not None
         return ModuleResult(conditional, {**_result(cmd), "rc": 0}, UNFORESEEN, skipped=not conditional)
     result = _execute(args, context, argv, chdir, cmd)
@@ -108,10 +114,10 @@ def _stdin(args: Mapping[str, Any]) -> bytes | None:
 def _already_done(args: Mapping[str, Any], context: Context, chdir: str | None) -> tuple[str, str] | None:
     """Ansible's stdout and msg for a command that need not run; relative patterns are taken from ``chdir``."""
     verb = "Would" if context.check else "Did"
-    creates, removes = text(args, "creates"), text(args, "removes")
-    if creates and _matches(os.path.join(chdir or "", creates)):
+    creates, removes = path_of(args, "creates"), path_of(args, "removes")
+    if creates and _matches(os.path.join(chdir or "", creates), context):
         return f"skipped, since {creates} exists", f"{verb} not run command since '{creates}' exists"
-    if removes and not _matches(os.path.join(chdir or "", removes)):
+    if removes and not _matches(os.path.join(chdir or "", removes), context):
         return (
             f"skipped, since {removes} does not exist",
             f"{verb} not run command since '{removes}' does not exist",
@@ -119,9 +125,24 @@ def _already_done(args: Mapping[str, Any], context: Context, chdir: str | None) 
     return None
 
 
-def _matches(pattern: str) -> bool:
-    if not any(letter in pattern for letter in "*?["):
-        return os.path.lexists(pattern)
+def _predict(args: Mapping[str, Any], context: Context, chdir: str | None) -> None:
+    """What the command says it makes and removes, and whether apt may know other packages after it."""
+    if context.foresight is not None and _ABOUT_PACKAGES.search(f"{args.get('cmd')} {args.get('argv')}"):
+        context.foresight.sources_changed = True
+    for name, kind in (("creates", "file"), ("removes", "absent")):
+        path = path_of(args, name)
+        if path and not _is_pattern(path):
+            context.predicts(os.path.join(chdir or "", path), Predicted(kind))
+
+
+def _is_pattern(path: str) -> bool:
+    return any(letter in path for letter in "*?[")
+
+
+def _matches(pattern: str, context: Context) -> bool:
+    if not _is_pattern(pattern):
+        predicted = context.predicted(pattern)
+        return os.path.lexists(pattern) if predicted is None else predicted.kind != "absent"
     import glob
 
     return bool(glob.glob(pattern))

@@ -16,12 +16,13 @@ from pathlib import Path
 from remote_agent.contract.digests import digest_of, new_digest
 from remote_agent.contract.lean import dataclass, replace
 from remote_agent.contract.steps import BlobRef
-from remote_agent.runner.args import first, flag, required, text
+from remote_agent.runner.args import expanded, first, flag, required_path, text
 from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.blobs import sha256_file
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.edits import check_content
 from remote_agent.runner.files import DIFF_LIMIT, back_up, replace_file, text_diff
+from remote_agent.runner.foresight import Predicted, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +72,16 @@ class _Source:
             return digest_of(dest, algorithm)
         return str(new_digest(algorithm, self.content).hexdigest())
 
+    def predicted(self, attributes: Attributes) -> Predicted:
+        """A file with this content. That of a blob does not travel for it."""
+        if self.blob is not None:
+            return Predicted("file", attributes, digest=self.blob.sha256)
+        content = self.content
+        if self.path is not None and self.path.is_file() and self.path.stat().st_size <= DIFF_LIMIT:
+            content = self.path.read_bytes()
+        digest = None if content is None else str(new_digest("sha256", content).hexdigest())
+        return Predicted("file", attributes, content, digest)
+
     def _path(self) -> Path:
         assert self.path is not None
         return self.path
@@ -80,8 +91,10 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     source, attributes = _source(args), Attributes.from_args(args)
     if attributes.mode == "preserve":
         attributes = replace(attributes, mode=_preserved(source))
-    dest, made = _destination(args, source, attributes, context.check)
+    dest, made = _destination(args, source, attributes, context)
     result: dict[str, Any] = {"dest": str(dest), "src": str(source.path) if source.path else None}
+    if (predicted := context.predicted(dest)) is not None:
+        return _predict(args, context, source, dest, attributes, predicted, result)
     if dest.exists() and not flag(args, "force", True):
         return ModuleResult(False, {**result, **describe(dest)}, "file already exists")
     if dest.is_symlink() or not source.same_as(dest):
@@ -100,6 +113,7 @@ def _write(
 ) -> ModuleResult:
     diff = _diff(context, source, dest) if context.diff else None
     if context.check:
+        context.predicts(dest, source.predicted(attributes))
         return ModuleResult(True, result, diff=diff)
     if flag(args, "backup") and dest.is_file():
         result["backup_file"] = str(back_up(dest, context.now()))
@@ -114,6 +128,29 @@ def _write(
     return ModuleResult(True, {**result, **sums, **describe(dest)}, diff=diff)
 
 
+def _predict(
+    args: Mapping[str, Any],
+    context: Context,
+    source: _Source,
+    dest: Path,
+    attributes: Attributes,
+    before: Predicted,
+    result: dict[str, Any],
+) -> ModuleResult:
+    """What becomes of a file of which an earlier step was predicted to make something else than lies there."""
+    if before.kind != "absent" and not flag(args, "force", True):
+        return ModuleResult(False, result, "file already exists")
+    own = source.predicted(attributes)
+    after = own if before.kind == "absent" else before.changed(attributes, own.content, own.digest)
+    if before.digest == after.digest and before.digest is not None and before.satisfies(attributes):
+        return ModuleResult(False, result)
+    context.predicts(dest, after)
+    diff = None
+    if context.diff and source.size() <= DIFF_LIMIT:
+        diff = text_diff(str(dest), before.content, source.bytes(context))
+    return ModuleResult(True, result, diff=diff)
+
+
 def _source(args: Mapping[str, Any]) -> _Source:
     src, content = args.get("src"), args.get("content")
     if (src is None) == (content is None):
@@ -123,7 +160,7 @@ def _source(args: Mapping[str, Any]) -> _Source:
     name = text(args, "_original_basename")
     if blob := BlobRef.from_json(src):
         return _Source(name or blob.sha256, blob=blob)
-    path = Path(str(src))
+    path = Path(expanded(str(src)))
     if not path.is_file():
         raise ModuleFailure(f"{path} is no file on this host.", {"src": str(path)})
     return _Source(name or path.name, path=path)
@@ -136,12 +173,12 @@ def _preserved(source: _Source) -> str:
 
 
 def _destination(
-    args: Mapping[str, Any], source: _Source, attributes: Attributes, check: bool
+    args: Mapping[str, Any], source: _Source, attributes: Attributes, context: Context
 ) -> tuple[Path, bool]:
     """The file to write, and whether folders had to be made for it: only for a ``dest`` that ends with a slash."""
-    given = os.path.expanduser(required(args, "dest"))
+    given = required_path(args, "dest")
     dest = Path(given)
-    if given.endswith("/") or dest.is_dir():
+    if given.endswith("/") or state_of(dest, context) == "directory" or dest.is_dir():
         if source.name is None:
             raise ModuleFailure(f"{given} is a folder, and 'content' goes into a file: name it.")
         dest = dest / source.name
@@ -149,7 +186,7 @@ def _destination(
         dest = Path(os.path.realpath(dest))
     if dest.parent.is_dir():
         return dest, False
-    if check:  # a step before this one would have made the folder
+    if context.check:  # a step before this one would have made the folder
         return dest, True
     if not given.endswith("/"):
         raise ModuleFailure(f"The destination's folder {dest.parent} does not exist.", {"dest": str(dest)})

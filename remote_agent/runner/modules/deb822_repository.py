@@ -18,6 +18,7 @@ from remote_agent.runner.args import choice, flag, number, required, text, texts
 from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.files import replace_file, sweep, text_diff
+from remote_agent.runner.foresight import Predicted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
             replace_file(dest, lambda stream: stream.write(repo.encode()), attributes)
     elif attributes.apply(dest, context.check):
         changed = True
+    if changed:
+        context.predicts(dest, Predicted("file", attributes, repo.encode()))
     key_file = str(key.path) if key and key.path else None
     result = {"repo": repo, "dest": str(dest), "key_filename": key_file, **describe(dest)}
     return ModuleResult(changed, result, diff=diff)

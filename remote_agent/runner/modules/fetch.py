@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable, Mapping
 
 from remote_agent.contract.wire import CHUNK
-from remote_agent.runner.args import flag, required, text
+from remote_agent.runner.args import flag, required_path, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 
 TYPE_CHECKING = False
@@ -26,7 +26,12 @@ DIRECTORY = "remote file is a directory, fetch cannot work on directories"
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
-    path = os.path.expanduser(required(args, "src"))
+    path = required_path(args, "src")
+    if (predicted := context.predicted(path)) is not None and predicted.kind != "directory":
+        if predicted.kind == "absent":
+            return _without(MISSING, path, args)
+        dest = text(args, "dest")
+        return ModuleResult(True, {"file": path, "dest": dest}, f"would be brought to {dest}")
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):

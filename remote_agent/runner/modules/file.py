@@ -8,11 +8,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from remote_agent.contract.lean import dataclass
-from remote_agent.runner.args import choice, flag, required, text
+from remote_agent.contract.lean import dataclass, replace
+from remote_agent.runner.args import choice, flag, path_of, required_path
 from remote_agent.runner.attributes import Attributes, describe, state_of
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.files import changes_diff, replace_hard_link, replace_link
+from remote_agent.runner.foresight import Predicted
+from remote_agent.runner.foresight import state_of as foreseen_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +41,11 @@ class _Wanted:
     def check(self) -> bool:
         return self.context.check
 
+    @property
+    def state_after(self) -> str:
+        """The kind of thing that is there in the end."""
+        return "file" if self.state in ("file", "touch") else self.state
+
     def target(self) -> Path:
         """The path itself, or what it points to where links are followed."""
         return Path(os.path.realpath(self.path)) if self.follow and self.path.is_symlink() else self.path
@@ -55,25 +62,53 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
         "touch": _touch,
     }[wanted.state]
     before = _seen(wanted.path)
-    if wanted.state == "file" and before["state"] == "absent" and context.will_exist(wanted.path):
-        return ModuleResult(True, {"path": str(wanted.path)})
+    if (predicted := context.predicted(wanted.path)) is not None:
+        changed, result = _predict(wanted, predicted, context)
+        return ModuleResult(changed, {"path": str(wanted.path), **result})
     changed, result = act(wanted)
-    if wanted.state == "absent":
-        context.foreseen.discard(os.path.normpath(wanted.path))
-    else:
-        context.predicts(wanted.path)
+    if context.check and before["state"] not in (wanted.state_after, "hard"):
+        content = b"" if wanted.state == "touch" else None
+        context.predicts(
+            wanted.path, Predicted(wanted.state_after, wanted.attributes, content, target=result.get("src"))
+        )
     described = {} if wanted.state == "absent" else describe(wanted.path)
     after: dict[str, Any] = {"state": wanted.state} if context.check and changed else _seen(wanted.path)
     diff = changes_diff(str(wanted.path), before, after) if context.diff and changed else None
     return ModuleResult(changed, {**described, **result}, diff=diff)
 
 
+def _predict(wanted: _Wanted, before: Predicted, context: Context) -> tuple[bool, dict[str, Any]]:
+    """What becomes of a path of which an earlier step was predicted to make something else than lies there."""
+    path, state = wanted.path, wanted.state_after
+    there = before.kind != "absent"
+    if wanted.state == "file" and not there:
+        raise ModuleFailure(
+            f"{path} is absent, and state=file only changes a file that is there.", {"path": str(path)}
+        )
+    if state == "directory" and before.kind not in ("absent", "directory", "link"):
+        raise ModuleFailure(f"{path} already exists as a {before.kind}.", {"path": str(path)})
+    if state in ("link", "hard"):
+        if wanted.src is not None:
+            _refuse_link(wanted, "absent" if before.kind == state else before.kind, wanted.src)
+        changed = before.kind != state or before.target != wanted.src
+    elif state == "absent":
+        changed = there
+    else:
+        renewed = wanted.state == "touch" and any(wanted.renewed)
+        changed = not there or renewed or not before.satisfies(wanted.attributes)
+    if changed:
+        keep = before if there and before.kind == state else Predicted(state)
+        attributes = wanted.attributes if keep.kind != "absent" else Attributes()
+        context.predicts(path, replace(keep, attributes=attributes, target=wanted.src))
+    return changed, {"state": state} if state == "absent" else {}
+
+
 def _read(args: Mapping[str, Any], context: Context) -> _Wanted:
-    path = Path(os.path.expanduser(required(args, "path", "dest", "name")))
-    src, state = text(args, "src"), choice(args, "state", STATES, None)
+    path = Path(required_path(args, "path", "dest", "name"))
+    src, state = path_of(args, "src"), choice(args, "state", STATES, None)
     recurse = flag(args, "recurse")
     if state is None:
-        state = "directory" if recurse else _kept_state(path)
+        state = "directory" if recurse else _kept_state(path, context)
     if recurse and state != "directory":
         raise ModuleFailure(f"{path}: 'recurse' goes with state=directory only.")
     if src is not None and state not in ("link", "hard"):
@@ -100,9 +135,9 @@ def _renewed(args: Mapping[str, Any], name: str, state: str) -> bool:
     return wanted == "now"
 
 
-def _kept_state(path: Path) -> str:
+def _kept_state(path: Path, context: Context) -> str:
     """Without a state, what is there stays what it is; where nothing is, Ansible asks for a file."""
-    found = state_of(path)
+    found = foreseen_state(path, context)
     return "file" if found == "absent" else found
 
 

@@ -8,13 +8,12 @@ not read, and what could not be verified is never put in place, nor anything hal
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 from collections.abc import Mapping
 from email.message import Message
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from remote_agent.contract.digests import digest_of
@@ -29,11 +28,12 @@ from remote_agent.runner.fetch import (
     SCHEMES,
     Answer,
     Wish,
-    copy_out,
     fetched,
     masked,
+    save,
 )
 from remote_agent.runner.files import aside, back_up, put_in_place, sweep
+from remote_agent.runner.foresight import Predicted
 
 _ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _MOST_SUMS = 16 * 2**20
@@ -60,8 +60,10 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     if dest.is_dir():
         return _download(args, context, wish, dest, checksum, result)
     folder = dest if given.endswith("/") else dest.parent
-    if not folder.is_dir():
+    if not folder.is_dir() and not context.will_exist(folder):
         raise ModuleFailure(f"The destination's folder {folder} does not exist.", result)
+    if (predicted := context.predicted(dest)) is not None and predicted.kind == "file" and not force:
+        return ModuleResult(not predicted.satisfies(attributes), result, "file already exists")
     if dest.exists() and not force:
         if checksum is not None and checksum.fits(dest):
             changed = attributes.apply(dest, context.check)
@@ -125,13 +127,15 @@ def _take(
     before = digest_of(dest, "sha1") if dest.exists() else None
     result["checksum_dest"] = before
     if context.check and answer.status is not None:
+        context.predicts(dest, Predicted("file", attributes))
         return {**result, "changed": True}
     if context.check:
+        context.predicts(dest, Predicted("file", attributes))
         found = digest_of(unquote(urlsplit(answer.url).path), "sha1")
         return {**result, "checksum_src": found, "changed": found != before}
     sweep(dest)
     with aside(dest) as temporary:
-        _write(args, context, answer, temporary)
+        save(answer, temporary, context, flag(args, "decompress", True))
         if checksum is not None and not checksum.fits(temporary):
             found = digest_of(temporary, checksum.algorithm)
             problem = f"The checksum of {result['url']} is {found}, and {checksum.digest} was expected"
@@ -145,18 +149,6 @@ def _take(
             put_in_place(temporary, dest, attributes)
             changed = True
     return {**result, "changed": changed, "md5sum": digest_of(dest, "md5")}
-
-
-def _write(args: Mapping[str, Any], context: Context, answer: Answer, temporary: Path) -> None:
-    """The whole body, unpacked where the server packed it for the way."""
-    assert answer.stream is not None
-    packed = answer.headers.get("content-encoding") == "gzip" and flag(args, "decompress", True)
-    source = cast(IO[bytes], gzip.GzipFile(fileobj=answer.stream)) if packed else answer.stream
-    with open(temporary, "wb") as stream:
-        deadline = context.now() + context.timeout
-        size = copy_out(answer, source, stream.write, context.now, deadline, context.progress)
-    if not packed and answer.length is not None and size != answer.length:
-        raise ModuleFailure(f"{masked(answer.url)} broke off after {size} of {answer.length} bytes.")
 
 
 def _file_name(answer: Answer) -> str:

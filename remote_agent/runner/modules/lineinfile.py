@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.args import choice, flag, pattern, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
-from remote_agent.runner.edits import TextFile, with_attributes
+from remote_agent.runner.edits import UNKNOWN_CONTENT, TextFile, with_attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ class _Wanted:
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
-    file, wanted = TextFile.open(args), _read(args)
+    file, wanted = TextFile.open(args, context), _read(args)
     warned = _warnings(wanted, context)
+    if file.unknown:
+        return ModuleResult(True, {"backup": "", **warned}, UNKNOWN_CONTENT)
     if choice(args, "state", ("present", "absent"), "present") == "absent":
         done = _absent(file, wanted, context)
     else:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from remote_agent.contract.lean import dataclass
 from remote_agent.runner.args import required, text
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
-from remote_agent.runner.edits import TextFile, with_attributes
+from remote_agent.runner.edits import UNKNOWN_CONTENT, TextFile, with_attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ class _Part:
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
-    file, encoding = TextFile.open(args), text(args, "encoding") or "utf-8"
+    file, encoding = TextFile.open(args, context), text(args, "encoding") or "utf-8"
+    if file.unknown:
+        return ModuleResult(True, {"rc": 0}, UNKNOWN_CONTENT)
     if file.before is None:
         raise file.missing()
     content = _decoded(file, encoding)

@@ -7,10 +7,11 @@ import os
 import stat
 from collections.abc import Mapping
 
-from remote_agent.contract.digests import digest_of
-from remote_agent.runner.args import choice, flag, required
+from remote_agent.contract.digests import digest_of, new_digest
+from remote_agent.runner.args import choice, flag, required_path
 from remote_agent.runner.attributes import group_name, user_name
 from remote_agent.runner.context import Context, ModuleResult
+from remote_agent.runner.foresight import Predicted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ _BITS = {
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
-    path = os.path.expanduser(required(args, "path", "dest", "name"))
+    path = required_path(args, "path", "dest", "name")
+    if (predicted := context.predicted(path)) is not None:
+        return ModuleResult(False, {"stat": _foreseen(path, predicted)})
     algorithm = choice(args, "checksum_algorithm", ALGORITHMS, "sha1") or "sha1"
     try:
         found = os.stat(path) if flag(args, "follow") else os.lstat(path)
@@ -44,6 +47,19 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
     if described["isreg"] and described["readable"] and flag(args, "get_checksum", True):
         described["checksum"] = digest_of(path, algorithm)
     return ModuleResult(False, {"stat": described})
+
+
+def _foreseen(path: str, predicted: Predicted) -> dict[str, Any]:
+    """What can be said of a path before an earlier step has made it: its kind, and of known content the size and SHA-1."""
+    if predicted.kind == "absent":
+        return {"exists": False}
+    kinds = {"directory": "isdir", "link": "islnk"}
+    described = {"exists": True, "path": path, **dict.fromkeys(_KINDS, False)}
+    described[kinds.get(predicted.kind, "isreg")] = True
+    if predicted.content is not None:
+        described["size"] = len(predicted.content)
+        described["checksum"] = str(new_digest("sha1", predicted.content).hexdigest())
+    return described
 
 
 def _describe(path: str, found: os.stat_result) -> dict[str, Any]:

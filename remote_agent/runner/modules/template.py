@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from remote_agent.runner.args import required
+from remote_agent.runner.args import required_path
 from remote_agent.runner.context import Context, ModuleResult
 from remote_agent.runner.modules.copy import run as copy
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
-    dest, name = required(args, "dest"), args.get("_original_basename")
+    dest, name = required_path(args, "dest"), args.get("_original_basename")
     if name and (dest.endswith("/") or os.path.isdir(dest)):
         dest = os.path.join(dest, str(name))
     return copy({**args, "dest": dest}, context)

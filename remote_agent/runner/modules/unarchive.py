@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ansible.builtin.unarchive`: tar (plain, gz, xz, bz2; zst where Python can) and zip, from a blob or a path on the host.
+"""`ansible.builtin.unarchive`: tar (plain, gz, xz, bz2; zst where Python can) and zip, from a blob, a path on the host or an address.
 
 Every member is compared with what is on disk, content and attributes, and only what differs is written, each file in one step.
 ``dest`` itself keeps its mode and owner. What ``creates`` names is written last, so that it stands for the whole.
@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from remote_agent.contract.lean import dataclass
 from remote_agent.contract.steps import BlobRef
 from remote_agent.runner.archives import Member, handler_of, read_members
-from remote_agent.runner.args import flag, required, text, texts
+from remote_agent.runner.args import expanded, flag, path_of, required, required_path, texts
 from remote_agent.runner.attributes import Attributes, describe
 from remote_agent.runner.context import Context, ModuleFailure, ModuleResult
 from remote_agent.runner.files import replace_file, replace_hard_link, replace_link, sweep
+from remote_agent.runner.foresight import Predicted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,17 +44,35 @@ class _Archive:
 
 
 def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
-    dest, creates = Path(os.path.expanduser(required(args, "dest"))), text(args, "creates")
-    if creates and os.path.lexists(os.path.join(dest, creates)):
+    dest, creates = Path(required_path(args, "dest")), path_of(args, "creates")
+    if creates and (
+        os.path.lexists(os.path.join(dest, creates)) or context.will_exist(os.path.join(dest, creates))
+    ):
         return ModuleResult(False, {"dest": str(dest)}, f"skipped, since {creates} exists", skipped=True)
+    if context.check and (not dest.is_dir() or _is_to_come(args, context)):
+        if creates:
+            context.predicts(os.path.join(dest, creates), Predicted("file"))
+        return ModuleResult(True, {"dest": str(dest)}, f"would be unpacked into {dest}")
     if not dest.is_dir():
-        if context.check:  # a step before this one would have made it
-            return ModuleResult(True, {"dest": str(dest)}, f"would be unpacked into {dest}")
         raise ModuleFailure(f"The destination {dest} is no folder.", {"dest": str(dest)})
-    archive = _open(args, context, dest)
+    with ExitStack() as stack:
+        return _unarchive(args, context, _open(args, context, dest, stack), creates)
+
+
+def _unarchive(
+    args: Mapping[str, Any], context: Context, archive: _Archive, creates: str | None
+) -> ModuleResult:
+    dest = archive.dest
     names, differing = _compare(archive)
     said = _said(archive, names, differing, context.check)
-    if differing and not context.check:
+    if context.check:
+        for member in archive.members():
+            if member.path in differing:
+                kind = "file" if member.kind == "hard" else member.kind
+                context.predicts(dest / member.path, Predicted(kind, target=member.target or None))
+        if creates:
+            context.predicts(os.path.join(dest, creates), Predicted("file"))
+    elif differing:
         _unpack(archive, differing, os.path.join(dest, creates) if creates else None)
     result = {"dest": str(dest), "src": str(archive.path), "handler": archive.handler, **describe(dest)}
     if flag(args, "list_files"):
@@ -63,6 +83,12 @@ def run(args: Mapping[str, Any], context: Context) -> ModuleResult:
         else None
     )
     return ModuleResult(bool(differing), result, said, diff)
+
+
+def _is_to_come(args: Mapping[str, Any], context: Context) -> bool:
+    """Is the archive one that an earlier step was predicted to bring to this host?"""
+    src = args.get("src")
+    return isinstance(src, str) and "://" not in src and context.predicted(expanded(src)) is not None
 
 
 def _said(archive: _Archive, names: list[str], differing: set[str], check: bool) -> str:
@@ -86,15 +112,35 @@ def _listed(names: list[str]) -> str:
     return f"{shown}{more} {'was' if len(names) == 1 else 'were'}"
 
 
-def _open(args: Mapping[str, Any], context: Context, dest: Path) -> _Archive:
+def _open(args: Mapping[str, Any], context: Context, dest: Path, stack: ExitStack) -> _Archive:
+    """The archive, which is there until ``stack`` is closed. Raises ModuleFailure."""
     strip, owners = _options(texts(args, "extra_opts"))
-    blob = BlobRef.from_json(args.get("src"))
-    path = context.blobs.path(blob) if blob else Path(os.path.expanduser(required(args, "src")))
+    path = _source(args, context, stack)
     if not path.is_file():
         raise ModuleFailure(f"The archive {path} does not exist on this host.", {"src": str(path)})
     if path.stat().st_size == 0:
         raise ModuleFailure(f"The archive {path} is empty.", {"src": str(path)})
     return _Archive(path, handler_of(path), dest, strip, owners, Attributes.from_args(args))
+
+
+def _source(args: Mapping[str, Any], context: Context, stack: ExitStack) -> Path:
+    """Where the archive lies: a blob, a path on this host, or what an address holds, which is downloaded (also in check mode)."""
+    if blob := BlobRef.from_json(args.get("src")):
+        return context.blobs.path(blob)
+    src = required(args, "src")
+    if "://" not in src:
+        return Path(expanded(src))
+    import tempfile
+    from urllib.parse import urlsplit
+
+    from remote_agent.runner.fetch import Wish, fetched, save
+
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="labctl-unarchive-")))
+    wish = Wish(src, validate_certs=flag(args, "validate_certs", True))
+    with fetched(wish, context.environment) as answer:
+        path = folder / (os.path.basename(urlsplit(answer.url).path) or "archive")
+        save(answer, path, context)
+    return path
 
 
 def _options(options: list[str]) -> tuple[int, bool]:

@@ -19,7 +19,7 @@ from hypothesis.strategies import randoms
 from orchestrator.load.inventory import endpoint_of, load_inventory, select_hosts
 from orchestrator.load.language import Language
 from orchestrator.load.playbook import load_playbook
-from orchestrator.model.errors import ConfigError, UsageError
+from orchestrator.model.errors import ConfigError, ConfigErrors, UsageError
 from tests.fixtures.mutate import mutated
 
 FILES = int(os.environ.get("LABCTL_FUZZ", "400"))
@@ -126,8 +126,9 @@ def is_refused(tree: Tree, what: str, broken: bytes) -> bool:
     try:
         tree.load()
     except UsageError as error:
-        problem = wrong_with(error, tree)
-        assert not problem, f"{what}: {problem}: {error}\n{broken!r}"
+        for single in error.errors if isinstance(error, ConfigErrors) else (error,):
+            problem = wrong_with(single, tree)
+            assert not problem, f"{what}: {problem}: {single}\n{broken!r}"
         return True
     except Exception as error:
         raise AssertionError(f"{what}: {type(error).__name__}: {error}\n{broken!r}") from error

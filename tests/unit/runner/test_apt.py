@@ -11,6 +11,7 @@ import pytest
 
 from remote_agent.contract.lean import replace
 from remote_agent.runner.context import Context, ModuleFailure
+from remote_agent.runner.foresight import Foresight, Predicted
 from remote_agent.runner.modules.apt import run
 
 NOW = 1_000_000.0
@@ -68,11 +69,20 @@ def test_what_is_missing_is_installed_without_questions(apt: Context, commands: 
     assert not run(args, apt).changed
 
 
-def test_check_predicts_without_a_command(apt: Context, commands: Any) -> None:
-    assert run(
-        {"name": "tree", "update_cache": True, "cache_valid_time": 3600}, replace(apt, check=True)
-    ).changed
-    assert commands.calls == []
+def test_check_asks_apt_whether_there_is_such_a_package(apt: Context, commands: Any, root: Path) -> None:
+    simulate = "apt-get -q -y --simulate install"
+    commands.answer(f"{simulate} tree", stdout="Inst tree (2.2 Debian:13 [amd64])\n")
+    commands.answer(f"{simulate} nosuch", stderr="E: Unable to locate package nosuch\n", rc=100)
+    predicting = replace(apt, check=True, foresight=Foresight())
+    assert run({"name": "tree", "update_cache": True, "cache_valid_time": 3600}, predicting).changed
+    with pytest.raises(ModuleFailure, match="Unable to locate package nosuch"):
+        run({"name": "nosuch"}, predicting)
+    predicting.predicts("/etc/apt/sources.list.d/new.sources", Predicted("file"))
+    assert run({"name": "nosuch"}, predicting).changed, "the new source may have it"
+    for release in (root / "var/lib/apt/lists").glob("*Release"):
+        release.unlink()
+    without_lists = replace(predicting, foresight=Foresight())
+    assert run({"name": "nosuch"}, without_lists).changed, "there are no lists: nobody knows"
 
 
 def test_check_with_diff_asks_apt(apt: Context, commands: Any) -> None:

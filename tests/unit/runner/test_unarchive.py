@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,32 @@ def test_what_is_not_there_or_broken(tmp_path: Path, dest: Path, context: Contex
         run({"src": str(torn), "dest": str(dest)}, context)
     with pytest.raises(ModuleFailure, match="no folder"):
         run({"src": str(torn), "dest": str(tmp_path / "missing")}, context)
+
+
+def test_an_address_is_downloaded_by_the_host_and_unpacked_once(
+    tmp_path: Path, dest: Path, context: Context
+) -> None:
+    archive = tar(tmp_path / "a.tgz", *TREE)
+    args = {"src": archive.as_uri(), "dest": str(dest), "remote_src": True}
+    before = set(Path(tempfile.gettempdir()).glob("labctl-unarchive-*"))
+    assert run(args, replace(context, check=True)).changed and not any(dest.iterdir())
+    done = run(args, context)
+    assert done.changed and (dest / "t/bin/tool").is_file() and done.result["handler"] == "TgzArchive"
+    assert not run(args, context).changed
+    assert set(Path(tempfile.gettempdir()).glob("labctl-unarchive-*")) == before
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("http://127.0.0.1:1/a.tgz", "could not be fetched"),
+        ("ftp://127.0.0.1/a.tgz", "begins with none of http, https, file"),
+        ("file:///no/such/a.tgz", "could not be fetched"),
+    ],
+)
+def test_an_address_that_gives_nothing_fails_with_its_reason(
+    dest: Path, context: Context, address: str, says: str
+) -> None:
+    with pytest.raises(ModuleFailure, match=says):
+        run({"src": address, "dest": str(dest), "remote_src": True}, context)
+    assert not any(dest.iterdir())
