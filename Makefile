@@ -63,9 +63,9 @@ pictures: .venv/dev
 simulation: .venv/dev
 	$(BIN)/python -m perf.simulate --runs 100000 --write docs/statistics.md
 
-# Inventories and playbooks as people, editors and merges break them.
+# Inventories and playbooks as people, editors and merges break them; filters and lookups with whatever values.
 fuzz: .venv/dev
-	LABCTL_FUZZ=20000 $(BIN)/pytest tests/unit/load/test_fuzz.py --numprocesses 2
+	LABCTL_FUZZ=20000 $(BIN)/pytest tests/unit/load/test_fuzz.py tests/unit/load/test_filter_fuzz.py --numprocesses 2
 
 protos: .venv/dev
 	protos/generate.sh

@@ -73,6 +73,9 @@ def compare(runs: tuple[str, ...], root: Path, **asked: Any) -> None:
     It is decided on the 90 % interval of the change, whose ends are one-sided 95 % bounds, and never on the estimate: passed where the
     whole interval keeps it, failed where the whole interval breaks it, else undecided. It must hold on each host and combination that
     it names. Exit code 4 where one failed or is undecided.
+
+    A gate also fails where more trials failed in B than in A (Fisher's exact test, one-sided, after Holm over all
+    gates) or where every trial failed in B; and it never passes where B does not support what A does.
     """
     from orchestrator.pipeline.compare import Wanted
     from orchestrator.results.gate_language import parse_gate
@@ -130,16 +133,20 @@ def _hold(found: Comparison, *, undecided_passes: bool) -> None:
     from orchestrator.report.comparison import broken_gates
 
     failed = broken_gates(found, Standing.FAILED)
-    undecided = () if undecided_passes else broken_gates(found, Standing.UNDECIDED)
+    undecided = broken_gates(found, Standing.UNDECIDED, passable=False if undecided_passes else None)
     told = [
         f"{words}: {', '.join(gates)}"
         for words, gates in (("Failed", failed), ("Undecided", undecided))
         if gates
     ]
     if told:
-        hint = (
-            "More blocks may decide what is undecided; --undecided-passes lets it pass."
-            if undecided
-            else None
-        )
-        raise GateFailed(f"{'. '.join(told)}.", hint)
+        raise GateFailed(f"{'. '.join(told)}.", _hint(found) if undecided else None)
+
+
+def _hint(found: Comparison) -> str:
+    from orchestrator.model.comparison import Standing
+    from orchestrator.report.comparison import broken_gates
+
+    if broken_gates(found, Standing.UNDECIDED, passable=False):
+        return "What B does not support cannot be decided: name the combinations of a gate that both support (@CRI/OCI)."
+    return "More blocks may decide what is undecided; --undecided-passes lets it pass."

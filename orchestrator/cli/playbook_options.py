@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import functools
-import json
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,12 +71,12 @@ def _words(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_extra_vars(texts: Sequence[str]) -> dict[str, Any]:
-    """``NAME=VALUE ...`` (values are text, as in Ansible), a JSON or YAML mapping, or @FILE. Raises UsageError, ConfigError."""
+    """``NAME=VALUE ...`` (values are text), a JSON or YAML mapping, or @FILE. Raises UsageError, ConfigError."""
     variables: dict[str, Any] = {}
     for text in texts:
         if text.startswith("@"):
             variables.update(_from_file(Path(text[1:])))
-        else:
+        elif text:
             variables.update(_without_passwords(_from_text(text)))
     return variables
 
@@ -99,29 +97,42 @@ def _from_file(path: Path) -> Mapping[str, Any]:
     from orchestrator.load.language import Language
     from orchestrator.load.roles import read_vars_file
 
-    return read_vars_file(path, Language())
+    return read_vars_file(path.expanduser(), Language())
 
 
 def _from_text(text: str) -> Mapping[str, Any]:
-    if text.lstrip().startswith("{"):
-        try:
-            found = json.loads(text)
-        except ValueError as error:
-            raise UsageError(
-                f"-e: this is not JSON: {error}.", "Write -e NAME=VALUE, -e '{...}' or -e @FILE."
-            ) from error
-        if isinstance(found, dict):
-            return found
+    from orchestrator.load.keyvalues import pair_of, words_of
+
+    if text.lstrip().startswith(("{", "[")):
+        return _from_structure(text)
+    if text.startswith(("/", ".")):
+        raise UsageError("-e: a file's name begins with @.", "Write -e @FILE.")
     try:
-        parts = [word.partition("=") for word in shlex.split(text)]
+        pairs = [pair_of(word) for word in words_of(text)]
     except ValueError as error:
-        raise UsageError(f"-e {text.partition('=')[0]}: a quote has no end.") from error
-    for number, (name, sign, _) in enumerate(parts):
-        if not sign or not name.isidentifier():
+        raise UsageError(f"-e {text.partition('=')[0]}: {error}.") from error
+    for number, (name, value) in enumerate(pairs):
+        if value is None or not name.isidentifier():
             # What follows a NAME=VALUE is most often the rest of its value, which may be a secret: it is not repeated.
-            word = f"'{name}'" if number == 0 else f"the word after {parts[number - 1][0]}=..."
+            word = f"'{name}'" if number == 0 else f"the word after {pairs[number - 1][0]}=..."
             raise UsageError(
                 f"-e: {word} is not NAME=VALUE.",
                 "Write -e NAME=VALUE (with a space in it: -e \"NAME='A B'\"), -e '{...}' or -e @FILE.",
             )
-    return {name: value for name, _, value in parts}
+    return dict(pairs)
+
+
+def _from_structure(text: str) -> Mapping[str, Any]:
+    from orchestrator.load.keyvalues import structure_of
+
+    hint = "Write -e NAME=VALUE, -e '{...}' or -e @FILE."
+    try:
+        found = structure_of(text)
+    except ValueError as error:
+        raise UsageError("-e: this is neither JSON nor YAML.", hint) from error
+    if not isinstance(found, dict):
+        raise UsageError("-e: this is no mapping of NAME: VALUE.", hint)
+    wrong = next((name for name in found if not isinstance(name, str) or not name.isidentifier()), None)
+    if wrong is not None:
+        raise UsageError(f"-e: {wrong!r} is not a variable's name.", hint)
+    return found

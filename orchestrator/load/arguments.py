@@ -249,7 +249,7 @@ def read_template(path: Path, language: Language, args: Mapping[str, Any]) -> An
     """The compiled template of a file, read as ``args`` say. Raises ConfigError at its own line."""
     lstrip, trim = (to_bool(args.get(name, name == "trim_blocks")) for name in BLOCKS)
     try:
-        return language.file(path.read_text(encoding="utf-8"), Blocks(lstrip, trim))
+        return language.file(path.read_bytes().decode(), Blocks(lstrip, trim))
     except TemplateFailed as error:
         raise ConfigError(f"this template is not right: {error}", file=path, line=error.line) from error
     except (OSError, UnicodeDecodeError) as error:

@@ -29,8 +29,13 @@ MOST_LEVELS = 400
 _BAD_VALUES = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError)
 """What PyYAML's constructors raise for a value that is not of its tag (a 13th month, ``!!bool 7``)."""
 
+_VAULT_HEADER = "$ANSIBLE_VAULT"
+"""The first word of a file that ansible-vault has encrypted as a whole."""
+
+_NO_VAULTS = "Vaults are not supported; take the value from the environment: \"{{ lookup('env', 'NAME') }}\"."
+
 _TAGS = {
-    "!vault": "Vaults are not supported; take the value from the environment: \"{{ lookup('env', 'NAME') }}\".",
+    "!vault": _NO_VAULTS,
     "!unsafe": 'Write braces that are meant as they stand as "{% raw %}{{ ... }}{% endraw %}".',
 }
 """What to write instead of Ansible's own tags."""
@@ -85,7 +90,7 @@ def dotted(where: KeyPath) -> str:
 
 
 def load_document(path: Path) -> Document:
-    """Read one YAML document. Raises ConfigError: unreadable, not YAML, a duplicate key, more than one document."""
+    """Read one YAML document. Raises ConfigError: unreadable, a vault, not YAML, a duplicate key, two documents."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -98,6 +103,8 @@ def load_document(path: Path) -> Document:
 
 def parse_document(text: str, path: Path) -> Document:
     """As `load_document`, from text; ``path`` is what errors name."""
+    if text.startswith(_VAULT_HEADER):
+        raise ConfigError("is encrypted by ansible-vault.", file=path, line=1, hint=_NO_VAULTS)
     loader = _Loader(text)
     try:
         _refuse_depth(text, path)

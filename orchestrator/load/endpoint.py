@@ -5,36 +5,42 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.load.become import OF_THIS_CALL, BecomePassword
+from orchestrator.load.ssh_arguments import ARGUMENT_VARIABLES, ArgumentRefused, SshArguments, read_arguments
 from orchestrator.model.endpoint import Endpoint
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.inventory import Host, Inventory
-from orchestrator.shipped import project_variables
 
-_ADDRESS = ("ansible_ssh_host", "ansible_host")
-_PORT = ("ansible_ssh_port", "ansible_port")
-_USER = ("ansible_ssh_user", "ansible_user")
+# Of several names for one thing the last one that a host has counts, as with Ansible.
+_ADDRESS = ("ansible_host", "ansible_ssh_host")
+_PORT = ("ansible_port", "ansible_ssh_port")
+_USER = ("ansible_user", "ansible_ssh_user")
 _KEY = ("ansible_private_key_file", "ansible_ssh_private_key_file")
-_PASSWORD = ("ansible_ssh_password", "ansible_ssh_pass", "ansible_password")
+_PASSWORD = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
 _TIMEOUT = ("ansible_timeout", "ansible_ssh_timeout")
-_ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
-_BECOME_PASSWORD = ("ansible_become_pass", "ansible_become_password")
+_BECOME_PASSWORD = ("ansible_become_password", "ansible_become_pass")
 _SECRET = re.compile(r"ansible_(?:\w+_)?pass(?:word|wd|phrase)?")
 _KNOWN_HOSTS = "labctl_known_hosts"
 
 _ACCEPTED = {
-    *(_ADDRESS + _PORT + _USER + _KEY + _PASSWORD + _TIMEOUT + _ARGUMENTS + _BECOME_PASSWORD),
+    *(_ADDRESS + _PORT + _USER + _KEY + _PASSWORD + _TIMEOUT + ARGUMENT_VARIABLES + _BECOME_PASSWORD),
     *("ansible_connection", "ansible_become", "ansible_become_user", "ansible_become_method"),
     *("ansible_shell_type", "ansible_ssh_host_key_checking", "ansible_host_key_checking"),
     # how Ansible itself speaks over the same connection: nothing to do here
     *("ansible_ssh_pipelining", "ansible_ssh_retries", "ansible_ssh_transfer_method", "ansible_ssh_use_tty"),
     *("ansible_sftp_extra_args", "ansible_scp_extra_args", "ansible_scp_if_ssh", "ansible_ssh_executable"),
+    *(
+        "ansible_sftp_executable",
+        "ansible_scp_executable",
+        "ansible_sftp_batch_mode",
+        "ansible_ssh_verbosity",
+    ),
+    "ansible_ssh_password_mechanism",
 }
 _CONNECTS = (
     "ansible_ssh_",
@@ -44,23 +50,17 @@ _CONNECTS = (
     "ansible_su_",
     "ansible_scp_",
     "ansible_sftp_",
+    "ansible_private_key",
 )
 _FIXED = {
-    "ansible_connection": (("ssh", "smart", "paramiko", "paramiko_ssh", "ansible.builtin.ssh"), "labctl reaches hosts over SSH"),
+    "ansible_connection": (
+        ("ssh", "smart", "paramiko", "paramiko_ssh", "ansible.builtin.ssh", "ansible.builtin.paramiko_ssh"),
+        "labctl reaches hosts over SSH",
+    ),
+    "ansible_ssh_executable": (("ssh", "/usr/bin/ssh"), "labctl speaks SSH by itself"),
     "ansible_become_method": (("sudo", "ansible.builtin.sudo"), "labctl becomes another user with sudo"),
     "ansible_shell_type": (("sh", "bash", "dash"), "labctl needs a POSIX shell on the host"),
 }  # fmt: skip
-_WAYS = {"-J", "-F", "-i", "-l", "-p", "-W"}
-_WAY_OPTIONS = {
-    "proxyjump",
-    "proxycommand",
-    "hostname",
-    "port",
-    "user",
-    "identityfile",
-    "hostkeyalias",
-    "bindaddress",
-}
 _TRUE = {"yes", "on", "true", "1", "y", "t"}
 _FALSE = {"no", "off", "false", "0", "n", "f"}
 
@@ -77,33 +77,20 @@ def endpoint_of(
     """
     reader = _Reader(host, inventory, environ)
     reader.refuse_other_ways()
-    user = reader.text(_USER)
+    arguments = reader.arguments()
     return Endpoint(
         host=host.name,
         address=reader.text(_ADDRESS) or host.name,
         port=reader.port(),
-        user=user,
+        user=reader.text(_USER),
         key_file=reader.path(_KEY),
-        known_hosts=reader.path((_KNOWN_HOSTS,)) or reader.known_hosts_argument(),
+        known_hosts=reader.known_hosts(arguments),
         password=reader.text(_PASSWORD),
         become=reader.flag("ansible_become"),
         become_user=reader.text(("ansible_become_user",)) or "root",
         become_password=reader.text(_BECOME_PASSWORD) or asked.given,
-        connect_timeout=reader.seconds(_TIMEOUT, 10.0),
+        connect_timeout=reader.seconds(arguments),
     )
-
-
-def magic_vars(host: Host, inventory: Inventory) -> dict[str, Any]:
-    """The names that Ansible gives to every host besides its variables; templates may use them."""
-    file = host.file or inventory.path
-    return {
-        "inventory_hostname": host.name,
-        "inventory_hostname_short": host.name.split(".")[0],
-        "inventory_file": str(file),
-        "inventory_dir": str(file.parent),
-        "group_names": list(host.groups),
-        "groups": {name: list(inventory.members(name)) for name in inventory.groups},
-    }
 
 
 def is_password(name: str) -> bool:
@@ -133,8 +120,9 @@ class _Reader:
     def value(self, names: tuple[str, ...]) -> tuple[str, Any]:
         """The last of ``names`` that the host has, with its value; None where it has none."""
         for name in reversed(names):
-            if self.host.vars.get(name) is not None:
-                return name, self._rendered(name)
+            value = self._rendered(name) if self.host.vars.get(name) is not None else None
+            if value is not None:
+                return name, value
         return names[-1], None
 
     def text(self, names: tuple[str, ...]) -> str | None:
@@ -164,60 +152,47 @@ class _Reader:
             return value in _TRUE
         raise self.error(name, "must be true or false.")
 
-    def seconds(self, names: tuple[str, ...], default: float) -> float:
-        name, value = self.value(names)
+    def seconds(self, arguments: SshArguments) -> float:
+        name, value = self.value(_TIMEOUT)
+        if arguments.connect_timeout is not None:
+            name, value = ARGUMENT_VARIABLES[0], arguments.connect_timeout
         try:
-            seconds = default if value is None else float(value)
+            seconds = 10.0 if value is None else float(value)
         except (TypeError, ValueError):
             seconds = 0.0
         if not 0 < seconds < 3600:
             raise self.error(name, "must be a number of seconds above 0 and below an hour.")
         return seconds
 
-    def known_hosts_argument(self) -> Path | None:
-        """UserKnownHostsFile of Ansible's SSH arguments; other options that change where one arrives are refused."""
-        found: Path | None = None
-        for name in _ARGUMENTS:
-            for option, value in self._options(name):
-                if option == "userknownhostsfile" and value != "/dev/null":
-                    found = Path(value).expanduser().absolute()
-        return found
-
-    def _options(self, name: str) -> list[tuple[str, str]]:
-        """``-o`` options by their names in lower case, with their values."""
+    def arguments(self) -> SshArguments:
+        """What Ansible's SSH arguments say. Raises ConfigError for each option that labctl does not do."""
+        texts = {name: self.text((name,)) or "" for name in ARGUMENT_VARIABLES}
         try:
-            words = shlex.split(self.text((name,)) or "")
-        except ValueError:
-            raise self.error(name, "has a quote without its end.") from None
-        options: list[tuple[str, str]] = []
-        for at, word in enumerate(words):
-            if word[:2] in _WAYS:
-                raise self._other_way(name, word[:2])
-            if word.startswith("-o"):
-                text = word[2:] or (words[at + 1] if at + 1 < len(words) else "")
-                option, _, value = text.strip().replace("=", " ", 1).partition(" ")
-                options.append((option.lower(), value.strip()))
-        for option, _ in options:
-            if option in _WAY_OPTIONS:
-                raise self._other_way(name, option)
-        return options
+            return read_arguments(texts)
+        except ArgumentRefused as error:
+            raise self.error(error.variable, error.message, error.hint) from None
 
-    def _other_way(self, name: str, option: str) -> ConfigError:
-        return self.error(
-            name, f"{option} would change the way to the host.", "Say it in ~/.ssh/config instead."
-        )
+    def known_hosts(self, arguments: SshArguments) -> Path | None:
+        """The inventory's own file, which Ansible's SSH arguments may name too. Raises ConfigError where the two differ."""
+        own = self.path((_KNOWN_HOSTS,))
+        if own and arguments.known_hosts and own != arguments.known_hosts:
+            message = f"names {own}, and the SSH arguments name {arguments.known_hosts}."
+            raise self.error(_KNOWN_HOSTS, message, "Name one file of known host keys.")
+        return own or arguments.known_hosts
 
     def _rendered(self, name: str) -> Any:
         value = self.host.vars[name]
         if not isinstance(value, str) or "{" not in value:
             return value
-        from orchestrator.load.templates import TemplateFailed, Templates
+        from orchestrator.load.host_values import OMIT, HostValues, language_for
+        from orchestrator.load.language import TemplateFailed
 
-        variables = {**project_variables(), **self.host.vars, **magic_vars(self.host, self.inventory)}
+        values = HostValues(self.host, self.inventory, language_for(self.environ))
         try:
-            return Templates(variables, self.environ).render(value)
+            value = values[name]
         except TemplateFailed as error:
             raise self.error(name, f"the template has no value: {error}") from error
+        return None if value is OMIT else value
 
     def error(self, name: str, message: str, hint: str | None = None) -> ConfigError:
         origin = self.host.origins.get(name)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator
@@ -21,7 +23,9 @@ PRIORITY = "ansible_group_priority"
 _SECTIONS = ("hosts", "children", "vars")
 _INI_SECTION = re.compile(r"^\s*\[[^\[\]]+\]\s*$", re.MULTILINE)
 _INI = "is an INI inventory; labctl reads YAML ones."
-_CONVERT = "Convert it once: ansible-inventory -i {path} --list --yaml --export > hosts.yml"
+_CONVERT = "Convert it once: ansible-inventory -i {path} --list --yaml --export > {target}"
+_NEW_NAMES = ("hosts.yml", "inventory.yml")
+_BEGIN = "A YAML inventory begins with a group; write the hosts below all: hosts:."
 
 
 @dataclass(slots=True)
@@ -85,27 +89,50 @@ def read_tree(files: Iterable[Path]) -> GroupTree:
 
 
 def _load(file: Path) -> Document:
-    convert = _CONVERT.format(path=shlex.quote(str(file)))
+    text = _text_of(file)
+    if text.startswith("#!"):
+        message = "is a program that prints an inventory; labctl reads YAML ones."
+        raise ConfigError(message, file=file, hint=_convert(file))
+    is_ini = bool(_INI_SECTION.search(text))
     try:
         document = load_document(file)
     except ConfigError as error:
-        if _is_ini(file):
-            raise ConfigError(_INI, file=file, hint=convert) from error
+        if is_ini:
+            raise ConfigError(_INI, file=file, hint=_convert(file)) from error
         raise
     if not isinstance(document.value, dict):
-        if _is_ini(file):
-            raise ConfigError(_INI, file=file, hint=convert)
-        hint = f"A YAML inventory begins with a group (all:). Is it an INI one? {convert}"
-        raise document.error(
-            (), "is empty." if document.value is None else "is not a mapping of groups.", hint
-        )
+        raise _not_groups(document, is_ini)
     if "plugin" in document.value:
-        raise document.error(("plugin",), "inventory plugins are not supported.", convert, at_key=True)
+        raise document.error(("plugin",), "inventory plugins are not supported.", _convert(file), at_key=True)
     return document
 
 
-def _is_ini(file: Path) -> bool:
-    return file.is_file() and bool(_INI_SECTION.search(file.read_text(encoding="utf-8", errors="replace")))
+def _text_of(file: Path) -> str:
+    """Nothing where the file cannot be read: `load_document` says why."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _not_groups(document: Document, is_ini: bool) -> ConfigError:
+    """What to write depends on what the file is: only an INI inventory can be converted."""
+    if is_ini:
+        return ConfigError(_INI, file=document.path, hint=_convert(document.path))
+    if document.value is None:
+        return document.error((), "is empty.", _BEGIN)
+    if isinstance(document.value, str):
+        hint = f"{_BEGIN} Is it an INI inventory? {_convert(document.path)}"
+        return document.error((), "is not a mapping of groups.", hint)
+    return document.error((), "is not a mapping of groups.", _BEGIN)
+
+
+def _convert(file: Path) -> str:
+    """The command that writes the inventory as YAML; it never writes to a file that exists."""
+    numbered = (f"hosts-{number}.yml" for number in itertools.count(2))
+    names = itertools.chain(_NEW_NAMES, numbered)
+    free = next(name for name in names if not os.path.lexists(name))
+    return _CONVERT.format(path=shlex.quote(str(file)), target=shlex.quote(free))
 
 
 def _read_group(tree: GroupTree, document: Document, where: KeyPath) -> str:

@@ -48,7 +48,7 @@ def load_inventory(path: Path, playbook_dir: Path | None = None) -> Inventory:
     merger = _Merger.of(tree, folders)
     hosts = tuple(merger.host(raw) for raw in tree.hosts.values())
     groups = {name: merger.group(raw) for name, raw in tree.groups.items()}
-    return Inventory(path, hosts, groups)
+    return Inventory(path, hosts, groups, playbook_dir.absolute() if playbook_dir else None)
 
 
 def _files(path: Path) -> Iterator[Path]:

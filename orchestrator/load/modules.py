@@ -142,7 +142,7 @@ _SPECS = (
         {
             **_WRITES,
             "src": Param(),
-            "content": Param("any"),
+            "content": Param("content"),
             "remote_src": Param("bool"),
             "directory_mode": Param("mode"),
         },

@@ -10,6 +10,7 @@ from typing import Any
 
 from remote_agent.contract.truth import truth_of
 
+HIGHEST_MODE = 0o7777
 _OCTAL = re.compile(r"0?[0-7]{3,4}|0o[0-7]{3,4}")
 _CHECKSUM = re.compile(r"(?:md5|sha1|sha224|sha256|sha384|sha512):(?:[0-9a-fA-F\W]+|(?:https?|file)://\S+)")
 _URL = re.compile(r"https?://[^/\s]+\S*|file:///\S+")
@@ -18,7 +19,8 @@ _SYMBOLIC = re.compile(r"[ugoa]*[-+=][rwxXst]*(?:[ugoa]*[-+=,]+[rwxXstugo]*)*|[u
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """``kind``: str, bool, int, list (of texts), map (of texts), mode, regex, url, checksum, any.
+    """``kind``: str, bool, int, list (of texts), map (of texts), mode (text, or the number that YAML reads), regex, url, checksum,
+    content (of a file), any.
 
     ``choices`` bind texts, and the entries of a list.
     """
@@ -113,8 +115,10 @@ def _list(value: Any) -> str | None:
 
 
 def _mode(value: Any) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return None if 0 <= value <= HIGHEST_MODE else f"is no mode: the number {value} is more than 07777."
     if not isinstance(value, str):
-        return f"must be in quotes, as '0644': YAML reads a bare {value!r} as another number."
+        return f"must be as in 0644, '0644' or 'u=rwX,go=rX', not {value!r}."
     if (
         value == "preserve"
         or _OCTAL.fullmatch(value)
@@ -177,4 +181,5 @@ _KINDS: Mapping[str, Callable[[Any], str | None]] = {
     "url": _url,
     "checksum": _checksum,
     "any": _any,
+    "content": _any,
 }

@@ -88,6 +88,53 @@ class Change:
         return self.better == HIGHER
 
 
+@dataclass(frozen=True, slots=True)
+class TrialOutcomes:
+    """How the trials of one side ended, warm-up left out. ``reason``: why most of the failed ones did,
+    or, where none failed, why most of the unsupported ones are.
+    """
+
+    ok: int
+    failed: int
+    unsupported: int
+    reason: str | None = None
+
+    @property
+    def attempted(self) -> int:
+        """What is not supported is no failure, and counts on neither side of a rate."""
+        return self.ok + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class FailureComparison:
+    """Failed and unsupported trials of one combination (of B) in one benchmark on one host, on both sides.
+
+    ``p``: that B's failure rate is not above A's, one-sided and for this cell alone.
+    """
+
+    host: str
+    benchmark: str
+    combination: str
+    a: TrialOutcomes
+    b: TrialOutcomes
+    p: float
+    sentence: str
+
+    @property
+    def cell(self) -> tuple[str, str, str]:
+        return self.host, self.benchmark, self.combination
+
+    @property
+    def lost_support(self) -> bool:
+        """B does not support what succeeded in A."""
+        return self.b.unsupported > 0 and self.a.unsupported == 0 and self.a.ok > 0
+
+    @property
+    def lost_every_trial(self) -> bool:
+        """No trial succeeded in B, where some did in A: no test has to show that."""
+        return self.b.ok == 0 and self.b.failed > 0 and self.a.ok > 0
+
+
 class Standing(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
@@ -112,7 +159,12 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """One gate on one host and combination. ``interval``: 90 %, of the values' ratio, so that each end is a one-sided 95 % bound."""
+    """One gate on one host and combination.
+
+    ``interval``: 90 %, of the values' ratio, so that each end is a one-sided 95 % bound. ``failure_p``: that the
+    failure rate did not rise, one-sided, after Holm over the cells of all gates; None where no trial failed in B.
+    ``passable``: an undecided gate may be let pass; False where B does not support what A does.
+    """
 
     gate: Gate
     host: str
@@ -121,6 +173,8 @@ class GateResult:
     standing: Standing
     interval: Interval | None
     sentence: str
+    failure_p: float | None = None
+    passable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +190,10 @@ class Alteration:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``control`` None: there is none. ``drift`` is how the control itself moved from A to B: no verdict and no gate is about it."""
+    """``control`` None: there is none. ``drift`` is how the control itself moved from A to B: no verdict and no gate is about it.
+
+    ``failures`` has every cell in which a trial failed on either side, or that B does not support and A does.
+    """
 
     a: Side
     b: Side
@@ -149,4 +206,5 @@ class Comparison:
     drift: tuple[Change, ...]
     alterations: tuple[Alteration, ...]
     notices: tuple[Notice, ...]
+    failures: tuple[FailureComparison, ...] = ()
     schema: int = SCHEMA

@@ -7,7 +7,7 @@ LabctlError                1  something that was asked for failed
 │       └── ConfigErrors   2  several things are wrong
 ├── UnreachableError       3  no connection to a host
 │   ├── UnknownHostKey     3  known_hosts has no key for the host
-│   ├── ChangedHostKey     3  known_hosts has another key for the host
+│   ├── ChangedHostKey     3  known_hosts has another key for the host, or revokes it
 │   ├── ConnectionRefused  3
 │   ├── ConnectionTimeout  3
 │   ├── AddressNotFound    3  the name does not resolve, or there is no route

@@ -57,11 +57,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Hosts in the order of the file; ``groups`` has ``all`` and ``ungrouped`` too."""
+    """Hosts in the order of the file; ``groups`` has ``all`` and ``ungrouped`` too.
+
+    ``playbook_dir`` is the folder whose group_vars and host_vars count too, if there is one.
+    """
 
     path: Path
     hosts: tuple[Host, ...]
     groups: Mapping[str, Group]
+    playbook_dir: Path | None = None
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError."""

@@ -17,9 +17,12 @@ from orchestrator.results.between import between
 from orchestrator.results.block_numbers import unbalanced, unsecured
 from orchestrator.results.changed_verdicts import judged
 from orchestrator.results.controls import AUTO, chosen_control
+from orchestrator.results.copies import ITSELF, refuse_copies
+from orchestrator.results.failures import Cell, compare_failures, outcomes, renamed
 from orchestrator.results.gates import decide
 from orchestrator.results.identity import read_identities
-from orchestrator.results.matching import Recorded, common, flagged
+from orchestrator.results.matching import Common, Recorded, common, flagged, in_units_of
+from orchestrator.results.store import RunFolder
 from orchestrator.results.table import read_counts, read_series
 from orchestrator.results.within import within
 
@@ -40,12 +43,17 @@ def compare_combinations(folder: Path, baseline: str | None, combination: str, w
     settings = Settings(ALPHA, wanted.margin)
     judgement = within(run, baseline, combination, settings)
     changes = judgement.changes
+    rates = compare_failures(
+        renamed(run.outcomes, baseline, combination),
+        run.outcomes,
+        [(change.host, change.benchmark, change.combination) for change in changes],
+    )
     return Comparison(
         a=_side(run.spec, baseline),
         b=_side(run.spec, combination),
         control=None,
         settings=settings,
-        gates=decide(wanted.gates, changes),
+        gates=decide(wanted.gates, changes, rates=rates),
         family=judgement.family,
         verdicts=judgement.verdicts,
         changes=changes,
@@ -56,6 +64,7 @@ def compare_combinations(folder: Path, baseline: str | None, combination: str, w
             *flagged("the run", run, run.spec.hosts),
             *unsecured(changes, judgement.verdicts, judgement.family),
         ),
+        failures=rates.notable,
     )
 
 
@@ -66,7 +75,9 @@ def compare_runs(first: Path, second: Path, wanted: Wanted) -> Comparison:
             f"Run {first.name} is not compared with itself.",
             "Two combinations of it can be: `labctl compare RUN --baseline CRI/OCI --with CRI/OCI`.",
         )
-    a, b = _recorded(first), _recorded(second)
+    refuse_copies([(folder, RunFolder(folder).read_spec()) for folder in (first, second)], ITSELF)
+    a = _recorded(first)
+    b = in_units_of(a, _recorded(second))
     both = common(a, b)
     control = chosen_control(a, b, both, wanted.control)
     found, drift = between(a, b, both, control.name, ALPHA)
@@ -77,12 +88,13 @@ def compare_runs(first: Path, second: Path, wanted: Wanted) -> Comparison:
     settings = Settings(ALPHA, wanted.margin)
     judgement = judged(found, both.measures, control.name, settings)
     changes = judgement.changes
+    rates = compare_failures(a.outcomes, b.outcomes, _cells(both))
     return Comparison(
         a=_side(a.spec),
         b=_side(b.spec),
         control=control.name,
         settings=settings,
-        gates=decide(wanted.gates, changes, control.name),
+        gates=decide(wanted.gates, changes, control.name, rates),
         family=judgement.family,
         verdicts=judgement.verdicts,
         changes=changes,
@@ -97,6 +109,7 @@ def compare_runs(first: Path, second: Path, wanted: Wanted) -> Comparison:
             *unsecured(changes, judgement.verdicts, judgement.family),
             *unbalanced(changes),
         ),
+        failures=rates.notable,
     )
 
 
@@ -111,7 +124,19 @@ def _recorded(folder: Path) -> Recorded:
         values=values,
         contamination=run.estimates.contamination,
         identities=read_identities(run.folder, run.spec),
+        outcomes=outcomes(read_counts(run.folder, warmup=False)),
     )
+
+
+def _cells(both: Common) -> list[Cell]:
+    """Every host, benchmark and combination that both runs have, the control's too."""
+    benchmarks = dict.fromkeys(measure.benchmark for measure in both.measures)
+    return [
+        (host.name, benchmark, combination)
+        for host in both.hosts
+        for benchmark in benchmarks
+        for combination in both.combinations
+    ]
 
 
 def _side(spec: RunSpec, combination: str | None = None) -> Side:

@@ -32,7 +32,7 @@ def import_touchstone(file: Path, store: RunStore, host: str, now: datetime | No
         with aside(folder.source(host, touchstone.NAME)) as beside:
             shutil.copyfile(file, beside)
         trials = sum(max(1, len(result.reports)) for result in results)
-        failed = sum(not result.reports and not result.means for result in results)
+        failed = touchstone.failed_trials(results)
         state = HostState(host, RunStatus.COMPLETE, trials, failed, 0)
         folder.write_state(RunState(run, RunStatus.COMPLETE, (state,), created, exit_code=0))
         digest(folder.path)

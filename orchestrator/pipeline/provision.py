@@ -91,6 +91,7 @@ def provision(request: Request, sink: EventSink, view: View | None = None) -> Re
         tags=tags,
         check=request.check,
         diff=request.diff,
+        command=_special(request),
     )
     failed = Failed(request.state)
     hosts = _hosts(request, inventory, failed)
@@ -168,6 +169,16 @@ def _wants_artifacts(request: Request) -> bool:
     if _ELSEWHERE & request.extra_vars.keys() or not playbook.is_file():
         return False
     return ARTIFACTS in playbook.read_text(encoding="utf-8", errors="replace")
+
+
+def _special(request: Request) -> dict[str, Any]:
+    """Ansible's special variables that the command line decides."""
+    return {
+        "ansible_forks": request.forks,
+        "ansible_run_tags": list(request.tags) or ["all"],
+        "ansible_skip_tags": list(request.skip_tags),
+        **({} if request.limit is None else {"ansible_limit": request.limit}),
+    }
 
 
 def _hosts(request: Request, inventory: Inventory, failed: Failed) -> tuple[Host, ...]:

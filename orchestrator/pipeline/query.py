@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A question in SQL over all runs: those that are not digested yet are digested first, those that cannot be read are left out."""
+"""A question in SQL over all runs: those that are not digested yet are digested first.
+
+Those that cannot be read are left out, and so is a folder that is a copy of another: its rows would be there twice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from orchestrator.model.errors import ResultError
 from orchestrator.pipeline.report import exportable, is_digested
@@ -41,4 +45,23 @@ def readable_runs(store: RunStore, say: Say) -> list[Digested]:
             say(f"left out: {error}")
     if ids and not found:
         raise ResultError(f"None of the {len(ids)} runs in {store.root} can be read.", "Above it says why.")
-    return found
+    return list(_distinct(found, say))
+
+
+def _distinct(runs: Sequence[Digested], say: Say) -> Iterator[Digested]:
+    """The runs without copies, in their order; of two folders of one run, that is kept whose name is the run's id."""
+    holders: dict[str, Digested] = {}
+    copies: set[Path] = set()
+    for run in sorted(runs, key=lambda run: run.folder.name != run.spec.id):
+        marks = [run.spec.id, *_journal_sums(run)]
+        original = next((holders[mark] for mark in marks if mark in holders), None)
+        if original:
+            say(f"left out: {run.folder} holds measurements of {original.folder} once more")
+            copies.add(run.folder)
+        else:
+            holders.update(dict.fromkeys(marks, run))
+    return (run for run in runs if run.folder not in copies)
+
+
+def _journal_sums(run: Digested) -> list[str]:
+    return [sha256 for path, sha256 in run.estimates.sources.items() if path.startswith("hosts/")]

@@ -100,6 +100,6 @@ def _line(host: Host, stream: Stream) -> str:
         raise HostError(
             host.name,
             "let us in, and runs no command.",
-            stream.stderr_tail(3) or "Is the user's shell a POSIX shell?",
+            stream.stderr_tail(3) or stream.shell_tail() or "Is the user's shell a POSIX shell?",
         )
     return printable_line(line.decode("utf-8", "replace").strip())

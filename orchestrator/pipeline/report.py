@@ -19,6 +19,7 @@ from orchestrator.report.view import Report
 from orchestrator.results import estimates as store
 from orchestrator.results.analysis import Merged, estimate
 from orchestrator.results.choices import rows
+from orchestrator.results.copies import refuse_copies
 from orchestrator.results.files import write_text
 from orchestrator.results.identity import read_identities
 from orchestrator.results.joining import Joined, join, remarks
@@ -42,17 +43,21 @@ def digest(folder: Path) -> None:
     """
     run = RunFolder(folder)
     spec = run.read_spec()
+    refuse_copies([(folder, spec)])
     sources = store.fingerprint(folder)
-    told = merge(folder, spec)
+    told = merge(folder, spec, primaries=primaries(catalogue(spec)))
     _estimate(run, spec, told, sources)
 
 
 def digest_joined(folders: Sequence[Path]) -> Path:
-    """The same of several runs as one, into a folder of its own beside them; gives it. Raises ResultError, UsageError.
+    """The same of several runs as one, into a folder of its own beside them; gives it.
+
+    Raises ResultError, UsageError: two of them are one run, or cannot be joined.
 
     Nothing is done where it is there already, of these journals.
     """
     specs = {folder: RunFolder(folder).read_spec() for folder in folders}
+    refuse_copies(list(specs.items()))
     joined = join(
         list(specs.values()), {spec.id: read_identities(each, spec) for each, spec in specs.items()}
     )
@@ -65,7 +70,10 @@ def digest_joined(folders: Sequence[Path]) -> Path:
     run.write_spec(joined.spec)
     sources = store.fingerprint(folder, folders)
     told = merge(
-        folder, joined.spec, [Part(part, spec, joined.names[spec.id]) for part, spec in specs.items()]
+        folder,
+        joined.spec,
+        [Part(part, spec, joined.names[spec.id]) for part, spec in specs.items()],
+        primaries(catalogue(joined.spec)),
     )
     _estimate(run, joined.spec, told, sources, joined, list(specs.values()))
     return folder
@@ -74,9 +82,11 @@ def digest_joined(folders: Sequence[Path]) -> Path:
 def result_folder(folders: Sequence[Path]) -> Path:
     """Where the results of these runs stand, made now if they are missing, or not of these journals.
 
-    One run's are in its folder, several runs' in one of their own. Raises ResultError, UsageError.
+    One run's are in its folder, several runs' in one of their own. A folder that is named twice counts once.
+    Raises ResultError, UsageError.
     """
-    parts = sorted(set(folders), key=lambda folder: folder.name)
+    distinct = {folder.resolve(): folder for folder in reversed(folders)}
+    parts = sorted(distinct.values(), key=lambda folder: folder.name)
     for part in parts:
         conclude(RunFolder(part))
     if len(parts) > 1:

@@ -7,7 +7,6 @@ it is joined with, by `labctl report RUN RUN`, which tells the two controllers' 
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import shutil
@@ -20,7 +19,7 @@ from orchestrator.files import sha256_of
 from orchestrator.model.errors import ResultError
 from orchestrator.model.run import RunSpec
 from orchestrator.pipeline.report import digest
-from orchestrator.results.journals import BULK
+from orchestrator.results.journals import recorded_origin
 from orchestrator.results.parcel import PLACE, RUN, opened
 from orchestrator.results.store import RunFolder, RunStore
 
@@ -98,21 +97,9 @@ def _check(source: Path, run: RunFolder, spec: RunSpec) -> None:
 
 def _check_journal(source: Path, path: Path, run: str, host: str) -> None:
     """That it is this run's of this host, by its first record of a start; all else is looked at by the merge."""
-    if not path.exists():
-        return
-    with path.open("rb") as lines:
-        for line in lines:
-            if BULK.match(line) or b'"run"' not in line:
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError:
-                return
-            if record.get("type") == "run":
-                if (record.get("run"), record.get("host")) != (run, host):
-                    whose = f"{record.get('host')} in the run {record.get('run')}"
-                    _refuse(source, f"the journal of {host} is that of {whose}")
-                return
+    origin = recorded_origin(path) if path.exists() else None
+    if origin not in (None, (run, host)):
+        _refuse(source, f"the journal of {host} is that of {origin[1]} in the run {origin[0]}")
 
 
 def _hosts_there(run: RunFolder) -> list[str]:

@@ -14,17 +14,19 @@ from stat import S_IMODE
 from typing import Any
 
 from orchestrator.load.arguments import BLOCKS, read_template
-from orchestrator.load.language import Language, TemplateFailed
+from orchestrator.load.language import OMIT, Language, Pending, TemplateFailed
+from orchestrator.load.lookups import TemplateNames
 from orchestrator.load.modules import MODULES
 from orchestrator.load.paths import NO_VAULTS, is_vault
 from orchestrator.load.rules import ADDRESS_WITHOUT_REMOTE_SRC
 from orchestrator.load.search import candidates, find_file, tried
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.playbook import Loop, Task, Written
+from orchestrator.provision.arguments import spelled
 from orchestrator.provision.fetched import DestinationProblem, fetch_arguments
 from orchestrator.provision.files import Blobs
 from orchestrator.provision.local import carry_out
-from orchestrator.provision.scope import OMIT, Pending, Scope, ValueProblem
+from orchestrator.provision.scope import Scope, ValueProblem
 from orchestrator.provision.throttles import Throttles
 from remote_agent.contract.steps import BlobRef, Step
 from remote_agent.contract.truth import truth_of
@@ -46,18 +48,22 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Exactly one of ``step`` and ``result`` is there. ``item`` has the loop's variables; ``label`` is how to call it."""
+    """Exactly one of ``step`` and ``result`` is there. ``item`` has the loop's variables; ``label`` is how to call it.
+
+    ``notify``: the handlers that it notifies where the task has changed something; with a loop, those of every item.
+    """
 
     scope: Scope
     step: Step | None = None
     result: Mapping[str, Any] | None = None
     item: Mapping[str, Any] = field(default_factory=dict)
     label: str | None = None
+    notify: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """``facts`` is what set_fact sets; ``notify`` has its templates rendered. ``looped``: its units are a loop's items."""
+    """``facts`` is what set_fact sets; ``notify`` has the handlers' names of all units. ``looped``: its units are a loop's items."""
 
     task: Task
     name: str
@@ -91,7 +97,7 @@ def compile_task(task: Task, scope: Scope, options: Options, first_id: int) -> C
         unit = _item_unit(task, seen, options, first_id + number, item, label)
         units.append(unit)
         facts.update((unit.result or {}).get("ansible_facts", {}))
-    notify = tuple(_rendered(scope, name, task, "notify") for name in task.notify)
+    notify = tuple(dict.fromkeys(name for unit in units for name in unit.notify))
     return Compiled(task, _name(task, scope), tuple(units), notify, facts, task.loop is not None)
 
 
@@ -172,8 +178,10 @@ def _unit(
     if not holds:
         return Unit(scope, result={**_SKIPPED, "false_condition": unmet}, item=item, label=label)
     spec = MODULES[task.module]
+    notify = tuple(str(_rendered(scope, name, task, "notify")) for name in task.notify)
     if spec.local:
-        return Unit(scope, result=carry_out(task, scope, _arguments), item=item, label=label)
+        result = carry_out(task, scope, _arguments)
+        return Unit(scope, result=result, item=item, label=label, notify=notify)
     args = _arguments(task, scope, options)
     step = Step(
         id=number,
@@ -185,13 +193,15 @@ def _unit(
         no_log=task.no_log,
         predicting=options.check,
         stop_on_failure=task.loop is None and task.failed_when is None and not task.ignore_errors,
-        environment={
-            name: str(_rendered(scope, value, task, "environment"))
-            for name, value in task.environment.items()
-        },
+        environment=_environment(task, scope),
         **_limit(task, scope),
     )
-    return Unit(scope, step=step, item=item, label=label)
+    return Unit(scope, step=step, item=item, label=label, notify=notify)
+
+
+def _environment(task: Task, scope: Scope) -> dict[str, str]:
+    values = {name: _rendered(scope, value, task, "environment") for name, value in task.environment.items()}
+    return {name: str(value) for name, value in values.items() if value is not OMIT}
 
 
 def _limit(task: Task, scope: Scope) -> dict[str, float]:
@@ -215,9 +225,14 @@ def _arguments(task: Task, scope: Scope, options: Options | None = None) -> dict
         if value is OMIT:
             continue
         param = spec.params.get(name)
-        problem = param.problem(value) if param and value is not written and value != written else None
-        if problem:
-            raise ValueProblem(problem, Written(None, task.place(key)), key)
+        if param is not None:
+            try:
+                value = spelled(param, value)
+                problem = param.problem(value) if value != written else None
+            except ValueError as error:
+                problem = str(error)
+            if problem:
+                raise ValueProblem(problem, Written(None, task.place(key)), key)
         args[name] = value
     if options is None or args.get("src") is None or truth_of(args.get("remote_src")):
         return args
@@ -239,12 +254,14 @@ def _fetched(task: Task, scope: Scope, args: dict[str, Any], options: Options) -
 
 
 def _template(task: Task, scope: Scope, args: dict[str, Any], options: Options) -> dict[str, Any]:
-    path = _file(task, "templates", str(args.pop("src")), options)
+    src = str(args.pop("src"))
+    path = _file(task, "templates", src, options)
     blocks = {name: args.pop(name) for name in BLOCKS if name in args}
     args = _preserved(args, path)
     try:
         compiled = read_template(path, options.language, blocks)
-        content = scope.render_file(compiled)
+        names = TemplateNames(scope.look, src, path, str(args.get("dest")))
+        content = scope.with_layer(names).render_file(compiled)
     except TemplateFailed as error:
         raise ValueProblem(
             f"{path}: {error}", Written(None, task.place("template.src")), "template.src"

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
+from orchestrator.load.language import Pending
 from orchestrator.model.playbook import Play, Task
 from orchestrator.provision.channel import Channel
 from orchestrator.provision.compile import Compiled, Options, Unit, compile_task, problem_of
 from orchestrator.provision.events import TAIL_LINES, Event, Kind
 from orchestrator.provision.fetched import Incoming
 from orchestrator.provision.judge import aggregated, judged, result_of, status_of
-from orchestrator.provision.scope import PENDING, Pending, PlayVariables, Scope, ValueProblem, Variables
+from orchestrator.provision.scope import PENDING, PlayVariables, Scope, ValueProblem, Variables
 from orchestrator.provision.selection import Tags
 from remote_agent.contract.steps import UNFORESEEN, Outcome, Status
 

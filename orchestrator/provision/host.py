@@ -47,6 +47,8 @@ class Settings:
     diff: bool = False
     throttles: Throttles = field(default_factory=Throttles)
     known: Known = field(default_factory=Known)
+    command: Mapping[str, Any] = field(default_factory=dict)
+    """Special variables that the command line decides."""
 
 
 class Visit:
@@ -78,14 +80,22 @@ class Visit:
 
     def takes_part_in(self, play: Play) -> bool:
         """Is the play its own, and is it there to see it?"""
-        return self.report is None and any(own is play for own in self._plays)
+        return self.report is None and self.is_of(play)
 
-    def carry_out(self, play: Play) -> None:
-        """One of its plays; after the last one nothing is left open. Does nothing once it has ended."""
+    def is_of(self, play: Play) -> bool:
+        """Is the play its own, whether it is there to see it or not?"""
+        return any(own is play for own in self._plays)
+
+    def carry_out(self, play: Play, company: tuple[Sequence[str], Sequence[str]] | None = None) -> None:
+        """One of its plays; after the last one nothing is left open. Does nothing once it has ended.
+
+        ``company`` are the play's hosts: all, and those that have come so far.
+        """
         if self.report is not None:
             return
         try:
             runner = self._runner or self._begin()
+            self._variables.company = company or self._variables.company
             if play.gather_facts:
                 self._variables.learn(runner.facts())
             files = _vars_files(play, self._variables, self._settings.language)
@@ -109,7 +119,13 @@ class Visit:
         runner = self._runner = _runner(connection, self._plays, settings, self._sink, self._stack)
         self._sink.emit(Event(Kind.CONNECTED, self._host.name, seconds=self._seconds()))
         variables = self._variables = Variables(
-            settings.language, settings.inventory, self._host, settings.extra, settings.check, settings.known
+            settings.language,
+            settings.inventory,
+            self._host,
+            settings.extra,
+            settings.check,
+            settings.known,
+            {"ansible_diff_mode": settings.diff, **settings.command},
         )
         options = Options(
             settings.language, settings.files, Path(), settings.check, settings.diff, settings.throttles
@@ -140,7 +156,8 @@ def carry_out_plays(
     """
     for play in plays:
         names = [name for name, visit in visits.items() if visit.takes_part_in(play)]
-        at_once(names, lambda name, play=play: visits[name].carry_out(play))  # type: ignore[misc]
+        company = ([name for name, visit in visits.items() if visit.is_of(play)], names)
+        at_once(names, lambda name, play=play, company=company: visits[name].carry_out(play, company))  # type: ignore[misc]
         reports = [visits[name].report for name in names]
         if reports and all(report is not None and report.error for report in reports):
             for visit in visits.values():

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.load.language import Pending
 from orchestrator.model.playbook import Task
 from orchestrator.provision.compile import Unit, problem_of
-from orchestrator.provision.scope import Pending, ValueProblem
+from orchestrator.provision.scope import ValueProblem
 from remote_agent.contract.steps import Outcome, Status
 
 Result = dict[str, Any]

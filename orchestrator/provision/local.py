@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.load.language import TemplateFailed
 from orchestrator.model.playbook import Task, Written
-from orchestrator.provision.scope import Scope
+from orchestrator.provision.scope import Scope, ValueProblem
 
 Result = dict[str, Any]
 Arguments = Callable[[Task, Scope], Mapping[str, Any]]
@@ -53,13 +53,16 @@ def _rendered(scope: Scope, message: Any, default: str) -> str:
 
 
 def _debug(task: Task, scope: Scope, arguments: Arguments) -> Result:
-    if int(task.args.get("verbosity", 0)) > 0:
+    args = arguments(task, scope)
+    if int(args.get("verbosity") or 0) > 0:
         return {"changed": False, "skipped": True, "skipped_reason": "Verbosity threshold not met."}
     if "var" not in task.args:
-        return _result(msg=arguments(task, scope).get("msg", "Hello world!"))
+        return _result(msg=args.get("msg", "Hello world!"))
     name = str(task.args["var"])
     try:
         value = scope.evaluate(name)
-    except TemplateFailed:
+    except TemplateFailed as error:
+        if not error.undefined:
+            raise ValueProblem(str(error), Written(None, task.place("debug.var")), "debug.var") from error
         value = "VARIABLE IS NOT DEFINED!"
     return _result(**{name: value})

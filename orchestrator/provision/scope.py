@@ -7,11 +7,23 @@ waits for it and compiles again. So nothing waits that does not have to.
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from orchestrator.load.language import MISSING, Compiled, Language, TemplateFailed, is_template
+from orchestrator.load.language import (
+    MISSING,
+    OMIT,
+    Compiled,
+    Language,
+    Pending,
+    TemplateFailed,
+    is_template,
+    stand_in,
+)
 from orchestrator.model.inventory import Host, Inventory
 from orchestrator.model.playbook import Play, Role, Task, Written
 from orchestrator.shipped import project_variables
@@ -19,18 +31,8 @@ from orchestrator.shipped import project_variables
 PENDING = object()
 """Stands for a registered result that has not come back yet."""
 
-OMIT = object()
-"""The value of ``omit``: an argument that has it is left out."""
-
-_MANAGED = "Ansible managed"
-
-
-class Pending(Exception):
-    """A template looked at a result that has not come back yet."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+_ANSIBLE = {"string": "2.19.0", "full": "2.19.0", "major": 2, "minor": 19, "revision": 0}
+"""The ansible-core whose language it is."""
 
 
 class ValueProblem(Exception):
@@ -40,6 +42,20 @@ class ValueProblem(Exception):
         origin = written.origin if written else None
         where = f"{origin.file}:{origin.line}:{origin.column}: " if origin else ""
         super().__init__(f"{where}{key}: {message}" if key else f"{where}{message}")
+
+
+_CONNECTION = {"ansible_connection": "ssh"}
+_COMMAND: Mapping[str, Any] = {
+    "ansible_version": _ANSIBLE,
+    "ansible_playbook_python": sys.executable,
+    "ansible_config_file": None,
+    "ansible_diff_mode": False,
+    "ansible_verbosity": 0,
+    "ansible_forks": 64,
+    "ansible_run_tags": ["all"],
+    "ansible_skip_tags": [],
+}
+"""Special variables that are the same for every host; what the command line says goes before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +92,23 @@ class Scope:
         yield from dict.fromkeys(name for layer in self._layers for name in layer.values)
 
     def render(self, value: Any) -> Any:
-        """The value with every template in it, however deep, rendered. Raises Pending, TemplateFailed."""
+        """The value with every template in it, however deep, rendered; entries that are OMIT are left out.
+
+        Raises Pending, TemplateFailed.
+        """
         if is_template(value):
             return self._language.template(value).value(self.look)
         if isinstance(value, dict):
-            return {self.render(key): self.render(content) for key, content in value.items()}
-        return [self.render(content) for content in value] if isinstance(value, list) else value
+            entries = ((key, self.render(content)) for key, content in value.items())
+            return {key: content for key, content in entries if content is not OMIT}
+        if isinstance(value, list):
+            return [content for content in map(self.render, value) if content is not OMIT]
+        return value
 
     def render_file(self, compiled: Compiled) -> str:
         """The text of a template file. Raises Pending, TemplateFailed."""
-        return str(compiled.value(self.look))
+        value = compiled.value(self.look)
+        return "" if value is None else str(value)
 
     def holds(self, conditions: Sequence[Written], key: str) -> tuple[bool, Any]:
         """Do all hold? And the first that does not, as written. Raises Pending, ValueProblem."""
@@ -122,9 +145,22 @@ class Scope:
             )
         self._under_way.append(name)
         try:
-            return self.render(value)
+            return self._inner(value)
         finally:
             self._under_way.pop()
+
+    def _inner(self, value: Any, entry: bool = False) -> Any:
+        """A variable's value for the template that names it. An ``entry`` that cannot be had fails where it is used."""
+        if is_template(value):
+            try:
+                return self._language.template(value).value(self.look, inner=True)
+            except TemplateFailed as error:
+                if not entry:
+                    raise
+                return stand_in(error)
+        if isinstance(value, dict):
+            return {key: self._inner(content, True) for key, content in value.items()}
+        return [self._inner(content, True) for content in value] if isinstance(value, list) else value
 
 
 class _Variables(Mapping[str, Any]):
@@ -134,7 +170,10 @@ class _Variables(Mapping[str, Any]):
         self._scope = scope
 
     def __getitem__(self, name: str) -> Any:
-        value = self._scope.look(name)
+        try:
+            value = self._scope.look(name)
+        except TemplateFailed as error:
+            return stand_in(error, name)
         if value is MISSING:
             raise KeyError(name)
         return value
@@ -186,12 +225,14 @@ class HostVars(Mapping[str, Any]):
     extra: Layer
     known: Known
     play: Play
+    common: Mapping[str, Any] = field(default_factory=dict)
+    """What is the same for every host."""
 
     def __getitem__(self, name: str) -> Any:
         host = self.inventory.host(name)
         live, facts = self.known.of(name)
         plain = (Layer(values, templates=False) for values in (live, facts))
-        names = Layer(_host_names(host, self.inventory), templates=False)
+        names = Layer({**self.common, **_host_names(host, self.inventory)}, templates=False)
         scope = Scope(self.language, (names, self.extra, *plain, *_inventory_layers(host)))
         if name == self.host:
             return _Variables(scope)
@@ -234,18 +275,21 @@ class Variables:
         extra: Mapping[str, Any],
         check: bool,
         known: Known | None = None,
+        command: Mapping[str, Any] | None = None,
     ) -> None:
-        """``known`` is shared by the hosts of one call."""
+        """``known`` is shared by the hosts of one call. ``command`` are special variables that the command line decides."""
         self._language, self._host, self._extra = language, host, Layer(extra)
         self._inventory, self._known = inventory, known or Known()
         self.live, self._facts = self._known.of(host.name)
         """``live`` is what was registered and set so far, by name: to be changed while the host's tasks go on."""
         self.learn({})
-        self._magic = {
-            **_host_names(host, inventory),
+        self.company: tuple[Sequence[str], Sequence[str]] = ((host.name,), (host.name,))
+        """The hosts of the play: all, and those that have come so far."""
+        self._common = {
+            **_COMMAND,
+            **(command or {}),
             "ansible_check_mode": check,
-            "ansible_managed": _MANAGED,
-            "omit": OMIT,
+            "ansible_inventory_sources": [str(inventory.path)],
         }
 
     def learn(self, facts: Mapping[str, Any]) -> None:
@@ -255,9 +299,12 @@ class Variables:
 
     def for_play(self, play: Play, vars_files: Sequence[Mapping[str, Any]]) -> PlayVariables:
         """Those of a play. ``vars_files`` in the order in which the play names them."""
-        hostvars = HostVars(self._language, self._inventory, self._host.name, self._extra, self._known, play)
-        magic = {**self._magic, "playbook_dir": str(play.directory), "ansible_play_name": play.name}
-        own = Layer({**magic, "hostvars": hostvars}, templates=False)
+        common = {**self._common, "playbook_dir": str(play.directory)}
+        hostvars = HostVars(
+            self._language, self._inventory, self._host.name, self._extra, self._known, play, common
+        )
+        names = {**common, **_host_names(self._host, self._inventory), **self._play_names(play)}
+        own = Layer({**names, "hostvars": hostvars}, templates=False)
         above = (own, self._extra, Layer(self.live, templates=False))
         roles, files = tuple(reversed(play.roles)), tuple(reversed(vars_files))
         middle = [Layer(values) for values in (*(role.vars for role in roles), *files, play.vars)]
@@ -265,8 +312,23 @@ class Variables:
             self._language,
             above,
             (*middle, Layer(self._facts, templates=False), *_inventory_layers(self._host)),
-            tuple(Layer(role.defaults) for role in roles),
+            (
+                *(Layer(role.defaults) for role in roles),
+                Layer({"ansible_host": self._host.name, **_CONNECTION}),
+            ),
+            play.directory,
         )
+
+    def _play_names(self, play: Play) -> dict[str, Any]:
+        everybody, present = map(list, self.company)
+        roles = list(dict.fromkeys(role.name for role in play.roles))
+        return {
+            "ansible_play_name": play.name,
+            "ansible_play_hosts_all": everybody,
+            **dict.fromkeys(("ansible_play_hosts", "ansible_play_batch", "play_hosts"), present),
+            **dict.fromkeys(("ansible_role_names", "ansible_play_role_names", "role_names"), roles),
+            "ansible_dependent_role_names": [],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,21 +343,41 @@ class PlayVariables:
     above: tuple[Layer, ...]
     middle: tuple[Layer, ...]
     defaults: tuple[Layer, ...]
+    directory: Path = Path()
 
     def scope(self, task: Task | None = None) -> Scope:
         """What a task sees; without one, what the play itself sees."""
-        if task is None or task.role is None:
-            own, defaults = ([Layer(task.vars)] if task else []), self.defaults
-        else:
-            role = task.role
-            names = Layer(_role_names(role), templates=False)
+        if task is None:
+            return Scope(self.language, (*self.above, *self.middle, *self.defaults))
+        role = task.role
+        names = Layer({**_task_names(task, self.directory), **_role_names(role)}, templates=False)
+        own, defaults = [names, Layer(task.vars)], self.defaults
+        if role is not None:
             own = [Layer(task.vars), names, Layer({**role.given, **role.vars})]
             defaults = (Layer(role.defaults), *self.defaults)
         return Scope(self.language, (*self.above, *own, *self.middle, *defaults))
 
 
-def _role_names(role: Role) -> dict[str, Any]:
-    return {"role_name": role.name, "role_path": str(role.path)}
+def _task_names(task: Task, directory: Path) -> dict[str, Any]:
+    return {
+        "ansible_search_path": list(
+            _folders(task.role.path if task.role else None, task.origin.file, directory)
+        )
+    }
+
+
+@functools.cache
+def _folders(role: Path | None, file: Path, directory: Path) -> tuple[str, ...]:
+    """Where a task's files are looked for. It is the same for every host."""
+    folders = (*([role] if role else []), file.parent, directory)
+    return tuple(dict.fromkeys(map(str, folders)))
+
+
+def _role_names(role: Role | None) -> dict[str, Any]:
+    if role is None:
+        return {}
+    names = dict.fromkeys(("role_name", "ansible_role_name"), role.name)
+    return {**names, "role_path": str(role.path), "ansible_collection_name": None}
 
 
 def _kind(value: Any) -> str:

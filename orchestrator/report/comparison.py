@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.model.comparison import Change, Comparison, Method, Side, Standing
+from orchestrator.model.comparison import Change, Comparison, FailureComparison, Method, Side, Standing
 from orchestrator.model.verdict import Scope, Verdict, VerdictKind
 from orchestrator.report.numbers import MISSING, Scale, number, scale_for
 from orchestrator.report.view import MANY
@@ -30,6 +30,7 @@ COUNTED = {
     VerdictKind.UNCLAIMED: "too few blocks for a claim",
 }
 CHIEF = ("component", "host")
+MOST_FAILURES = 20
 ORDER = (Standing.FAILED, Standing.UNDECIDED, Standing.PASSED)
 
 
@@ -198,6 +199,33 @@ def _word(verdict: Verdict) -> str:
     return WORDS.get(verdict.kind, str(verdict.kind))
 
 
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """Where trials failed or are not supported, and how many. ``worse``: a larger share failed in B, or B lost support."""
+
+    text: str
+    worse: bool
+
+
+def failure_rows(comparison: Comparison) -> tuple[FailureRow, ...]:
+    """The cells whose failures are shown one by one, the clearest rise first."""
+    return tuple(_failure_row(cell) for cell in comparison.failures[:MOST_FAILURES])
+
+
+def more_failures(comparison: Comparison) -> str:
+    """How many cells with failures are not shown; "" where all are."""
+    hidden = len(comparison.failures) - MOST_FAILURES
+    return f"Trials failed in {hidden} more places: --json has all." if hidden > 0 else ""
+
+
+def _failure_row(cell: FailureComparison) -> FailureRow:
+    reason = next((side.reason for side in (cell.b, cell.a) if side.failed), None)
+    why = f" Most often: {reason.rstrip('.')}." if reason else ""
+    text = f"{cell.combination} in {cell.benchmark} on {cell.host}: {cell.sentence}{why}"
+    risen = cell.b.failed * max(cell.a.attempted, 1) > cell.a.failed * cell.b.attempted
+    return FailureRow(text, risen or cell.lost_support)
+
+
 def altered(comparison: Comparison, *, chief: bool) -> tuple[tuple[str, str, str, str], ...]:
     """What is not the same in A and in B: hosts (those that are alike together), what, how in A, how in B.
 
@@ -215,12 +243,14 @@ def _hosts(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} hosts"
 
 
-def broken_gates(comparison: Comparison, standing: Standing) -> tuple[str, ...]:
-    """Each gate that stands so, and where: ``X <= +5% (crio/runc on h1)``."""
+def broken_gates(
+    comparison: Comparison, standing: Standing, *, passable: bool | None = None
+) -> tuple[str, ...]:
+    """Each gate that stands so, and where: ``X <= +5% (crio/runc on h1)``. ``passable``: those alone; None: all."""
     where: dict[str, list[str]] = {}
-    for one in comparison.gates:
-        if one.standing is standing:
-            where.setdefault(one.gate.text, []).append(f"{one.combination} on {one.host}")
+    for result in comparison.gates:
+        if result.standing is standing and passable in (None, result.passable):
+            where.setdefault(result.gate.text, []).append(f"{result.combination} on {result.host}")
     return tuple(f"{text} ({_few(places)})" for text, places in where.items())
 
 

@@ -11,15 +11,17 @@ from orchestrator.report.comparison import (
     Row,
     altered,
     drift_rows,
+    failure_rows,
     gated_rows,
     headlines,
     method,
+    more_failures,
     primary_rows,
     sides,
     tally,
     verdict_of_gates,
 )
-from orchestrator.report.numbers import MISSING
+from orchestrator.report.numbers import MISSING, probability
 from orchestrator.stats.change_sentences import as_percents
 
 MARKS = {Standing.PASSED: "✅", Standing.FAILED: "❌", Standing.UNDECIDED: "❔"}
@@ -38,6 +40,10 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     yield f"### labctl compare: {_escaped(verdict_of_gates(comparison) or 'what changed')}"
     yield ""
     yield from _gates(comparison)
+    for row in failure_rows(comparison):
+        yield f"- {'❌' if row.worse else '⚠️'} {_escaped(row.text)}"
+    if more := more_failures(comparison):
+        yield f"- {_escaped(more)}"
     for verdict in headlines(comparison):
         yield f"- {_escaped(verdict.sentence)}"
     yield f"- {_escaped(tally(comparison))}"
@@ -54,18 +60,22 @@ def _lines(comparison: Comparison) -> Iterator[str]:
 
 def _gates(comparison: Comparison) -> Iterator[str]:
     """Those that are not passed first."""
-    if comparison.gates:
-        rows = (
-            (
-                f"{MARKS[result.standing]} {result.standing}",
-                f"`{result.gate.text}`",
-                _escaped(result.combination),
-                _escaped(result.host),
-                as_percents(result.interval) if result.interval else MISSING,
-            )
-            for result in sorted(comparison.gates, key=lambda result: ORDER.index(result.standing))
+    if not comparison.gates:
+        return
+    counted = any(result.failure_p is not None for result in comparison.gates)
+    rows = (
+        (
+            f"{MARKS[result.standing]} {result.standing}",
+            f"`{result.gate.text}`",
+            _escaped(result.combination),
+            _escaped(result.host),
+            as_percents(result.interval) if result.interval else MISSING,
+            *((MISSING if result.failure_p is None else probability(result.failure_p),) if counted else ()),
         )
-        yield from _table(("", "gate", "combination", "host", "90 % interval"), rows, (4,))
+        for result in sorted(comparison.gates, key=lambda result: ORDER.index(result.standing))
+    )
+    head = ("", "gate", "combination", "host", "90 % interval", *(("more failures, p",) if counted else ()))
+    yield from _table(head, rows, (4, 5))
 
 
 def _changes(rows: Sequence[Row]) -> Iterator[str]:

@@ -17,9 +17,11 @@ from orchestrator.report.comparison import (
     altered,
     crowded,
     drift_rows,
+    failure_rows,
     gated_rows,
     headlines,
     method,
+    more_failures,
     primary_rows,
     sides,
     tally,
@@ -50,6 +52,7 @@ def _print(comparison: Comparison, console: Console) -> None:
     _print_altered(comparison, console, chief=True)
     console.print()
     _print_gates(comparison, console)
+    _print_failures(comparison, console)
     for verdict in headlines(comparison):
         _print_marked(console, MARKS[verdict.kind][0], verdict.sentence, MARKS[verdict.kind][1])
     console.print(Text(tally(comparison), style="dim"))
@@ -67,6 +70,17 @@ def _print_gates(comparison: Comparison, console: Console) -> None:
         _print_marked(console, mark, f"{str(result.standing).capitalize()}: {result.sentence}", style)
     if comparison.gates:
         console.print(Text(verdict_of_gates(comparison), style="bold"))
+        console.print()
+
+
+def _print_failures(comparison: Comparison, console: Console) -> None:
+    """Before what is said of values, which are those of the trials that succeeded."""
+    for row in failure_rows(comparison):
+        mark, style = ("✗", "bold red") if row.worse else ("▲", "yellow")
+        _print_marked(console, mark, row.text, style, only_mark=not row.worse)
+    if more := more_failures(comparison):
+        console.print(Text(more, style="dim"))
+    if comparison.failures:
         console.print()
 
 

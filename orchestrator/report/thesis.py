@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 
 from orchestrator.model.run import Profile
+from orchestrator.model.units import conversion
 from orchestrator.report.numbers import MISSING, number, scale_for
 from orchestrator.report.view import Report, Table
 
@@ -60,12 +61,13 @@ def _of_its_size(report: Report, benchmark: str) -> bool:
 def _rows(report: Report, benchmark: str) -> Iterator[tuple[str, ...]]:
     for row in published():
         measure = next((m for m in report.measures(benchmark) if m.metric == row["metric"]), None)
-        if row["benchmark"] != benchmark or measure is None or measure.unit != row["unit"]:
+        factor = conversion(row["unit"], measure.unit) if measure else None
+        if row["benchmark"] != benchmark or measure is None or factor is None:
             continue
         known = [name for name in COMBINATIONS if row[name]]
-        scale = scale_for(row["unit"], [float(row[name]) for name in known])
+        scale = scale_for(measure.unit, [factor * float(row[name]) for name in known])
         for name in dict.fromkeys((*known, *report.combinations)):
-            then = f"{number(float(row[name]), scale)} {scale.unit}" if row.get(name) else MISSING
+            then = f"{number(factor * float(row[name]), scale)} {scale.unit}" if row.get(name) else MISSING
             cells = [report.cell(host, measure, name) for host in report.hosts_of(benchmark)]
             now = [
                 f"{number(c.median, scale)} {scale.unit}" if c and c.median is not None else MISSING

@@ -2,30 +2,44 @@
 """Gates on what was compared: each on every host and combination that it names, and kept where all of these keep it. Pure.
 
 A gate speaks of the values, B to A, whichever way is better: ``<= +5%`` of a latency, ``>= -5%`` of a throughput.
+It also fails where trials fail more often in B than in A, as values are those of the trials that succeeded: Fisher's
+exact test, one-sided, after Holm over the cells of all gates of one comparison; or where every trial failed in B and
+not in A. It is undecided, and no option lets it pass, where B does not support what A does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
-from orchestrator.model.comparison import Change, Gate, GateResult
+from orchestrator.model.comparison import Change, FailureComparison, Gate, GateResult, Standing
 from orchestrator.model.errors import UsageError
 from orchestrator.model.interval import Interval
+from orchestrator.results.failures import Cell, FailureRates
 from orchestrator.stats.change_sentences import as_percents
 from orchestrator.stats.gates import standing
+from orchestrator.stats.sentences import probability
 
 MOST = 20
+ALPHA = 0.05
+NO_FAILURES = FailureRates({})
 
 
 def decide(
-    gates: Sequence[Gate], changes: Sequence[Change], control: str | None = None
+    gates: Sequence[Gate],
+    changes: Sequence[Change],
+    control: str | None = None,
+    rates: FailureRates = NO_FAILURES,
 ) -> tuple[GateResult, ...]:
     """Raises UsageError: a gate names nothing that was compared, or the ``control``, of which no change is known."""
-    return tuple(result for gate in gates for result in _decided(gate, changes, control))
+    named = [(gate, change) for gate in gates for change in _named(gate, changes, control)]
+    family = rates.adjusted(_cell(change) for _, change in named)
+    return tuple(_decided(gate, change, rates, family) for gate, change in named)
 
 
-def _decided(gate: Gate, changes: Sequence[Change], control: str | None) -> Iterator[GateResult]:
+def _named(gate: Gate, changes: Sequence[Change], control: str | None) -> Sequence[Change]:
+    """The changes that the gate is about, at least one."""
     if control is not None and gate.combination == control:
         raise UsageError(
             f"--gate {gate.text!r}: {control} is the control, so that its own change is not told from the machine's.",
@@ -38,11 +52,42 @@ def _decided(gate: Gate, changes: Sequence[Change], control: str | None) -> Iter
             f"--gate {gate.text!r} names nothing that was compared{_lacking(gate, changes)}",
             _near(gate, changes),
         )
-    for change in named:
-        interval = change.interval_of_values(change.equivalence)
-        found = standing(interval, gate.limit, at_most=gate.at_most)
-        where = (change.host, change.metric, change.combination)
-        yield GateResult(gate, *where, found, interval, _sentence(gate, change, interval))
+    return named
+
+
+def _cell(change: Change) -> Cell:
+    return change.host, change.benchmark, change.combination
+
+
+def _decided(gate: Gate, change: Change, rates: FailureRates, family: Mapping[Cell, float]) -> GateResult:
+    interval = change.interval_of_values(change.equivalence)
+    failures, p = rates.cells.get(_cell(change)), family[_cell(change)]
+    result = GateResult(
+        gate=gate,
+        host=change.host,
+        metric=change.metric,
+        combination=change.combination,
+        standing=standing(interval, gate.limit, at_most=gate.at_most),
+        interval=interval,
+        sentence=_sentence(gate, change, interval),
+    )
+    return result if failures is None else _with_failures(result, failures, p, len(family))
+
+
+def _with_failures(result: GateResult, failures: FailureComparison, p: float, cells: int) -> GateResult:
+    """The gate's ``result`` by the values, and by how many trials failed."""
+    failure_p = p if failures.b.failed else None
+    sentence = f"{result.sentence} {failures.sentence}".rstrip()
+    if failure_p is not None and failures.a.attempted:
+        family = f" after Holm over {cells} cells" if cells > 1 else ""
+        sentence = f"{sentence[:-1]} ({probability(failure_p)}{family})."
+    passable = not failures.lost_support
+    decided = result.standing
+    if failures.lost_every_trial or (failure_p is not None and failure_p <= ALPHA):
+        decided = Standing.FAILED
+    elif failures.lost_support and decided is Standing.PASSED:
+        decided = Standing.UNDECIDED
+    return replace(result, standing=decided, sentence=sentence, failure_p=failure_p, passable=passable)
 
 
 def _metric(gate: Gate, changes: Sequence[Change]) -> str | None:

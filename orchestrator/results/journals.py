@@ -73,6 +73,23 @@ def read_journal(path: Path, host: RunHost, run: str) -> Journal:
     )
 
 
+def recorded_origin(path: Path) -> tuple[str, str] | None:
+    """The run and the host that the first record of a start names; None: there is none. Raises ResultError."""
+    try:
+        with path.open("rb") as lines:
+            for line in lines:
+                if BULK.match(line) or b'"run"' not in line:
+                    continue
+                record = json.loads(line)
+                if record.get("type") == "run":
+                    return str(record.get("run")), str(record.get("host"))
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be read: {error.strerror}.") from error
+    except (ValueError, AttributeError):
+        return None  # not a journal's record: the merge says so, with its line
+    return None
+
+
 def refuse(path: Path, host: RunHost, otherwise: str) -> NoReturn:
     """Raise the ResultError for what is wrong with a trial of this journal; ``otherwise`` is said where every line is right."""
     complete = _content(path, host).rpartition(b"\n")[0]

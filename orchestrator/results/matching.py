@@ -10,12 +10,15 @@ combinations   by their names. What they are made of may differ: that may be wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from orchestrator.model.comparison import TrialOutcomes
 from orchestrator.model.errors import UsageError
 from orchestrator.model.estimates import Contamination, Measure, Notice
 from orchestrator.model.run import BenchmarkPlan, RunHost, RunSpec
-from orchestrator.model.samples import HostRecord, TrialCount
+from orchestrator.model.samples import HostRecord, Series, TrialCount
+from orchestrator.model.units import conversion
+from orchestrator.results.failures import Cell
 from orchestrator.results.identity import Identity, Likeness, likeness
 from orchestrator.results.task import Values
 
@@ -33,6 +36,8 @@ class Recorded:
     values: Values
     contamination: Contamination | None
     identities: Mapping[str, Identity]
+    outcomes: Mapping[Cell, TrialOutcomes] = field(default_factory=dict)
+    """How its trials ended, warm-up left out."""
 
     def record(self, host: str) -> HostRecord | None:
         return next((one for one in self.hosts if one.host == host), None)
@@ -74,6 +79,48 @@ def common(a: Recorded, b: Recorded) -> Common:
         *flagged("B", b, hosts),
     )
     return Common(hosts, combinations, measures, notices)
+
+
+def in_units_of(a: Recorded, b: Recorded) -> Recorded:
+    """``b`` with the units that ``a`` has of the same metrics. Raises UsageError: one does not convert."""
+    resized = dict(_resized(a.spec, b.spec))
+    units = {
+        (measure.benchmark, measure.metric): measure.unit for measure in a.measures if not measure.per_item
+    }
+    factors: dict[tuple[str, str], float] = {}
+    for measure in b.measures:
+        key = (measure.benchmark, measure.metric)
+        if measure.per_item or measure.benchmark in resized or units.get(key, measure.unit) == measure.unit:
+            continue
+        factor = conversion(measure.unit, units[key])
+        if factor is None:
+            raise UsageError(
+                f"{measure.benchmark}: {measure.metric} is in {units[key]} in run {a.spec.id} and in {measure.unit} in run "
+                f"{b.spec.id}, and neither unit converts into the other.",
+                "`labctl report` shows each run by itself.",
+            )
+        factors[key] = factor
+    return replace(
+        b,
+        measures=tuple(_in_unit(measure, factors, units) for measure in b.measures),
+        values={key: _converted(series, factors, units) for key, series in b.values.items()},
+    )
+
+
+def _in_unit(
+    measure: Measure, factors: Mapping[tuple[str, str], float], units: Mapping[tuple[str, str], str]
+) -> Measure:
+    key = (measure.benchmark, measure.metric)
+    return replace(measure, unit=units[key]) if key in factors else measure
+
+
+def _converted(
+    series: Series, factors: Mapping[tuple[str, str], float], units: Mapping[tuple[str, str], str]
+) -> Series:
+    key = (series.benchmark, series.metric)
+    if key not in factors:
+        return series
+    return replace(series, unit=units[key], values=series.values * factors[key])
 
 
 def _own(spec: RunSpec) -> list[RunHost]:

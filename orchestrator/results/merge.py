@@ -11,6 +11,9 @@ in the order of run.json's hosts, of a host's runs by their ids, and of a journa
 a reboot has set the host's clock to zero. ``block`` is a block's number in its run; ``number`` is its number over all runs
 of the host, so that two blocks never share one: pairs are made by it, and only ever within a block of one run.
 
+A metric is in one unit, the first that was recorded of it: values in another unit of its dimension are converted
+(`orchestrator.model.units`), and where they cannot be, the merge is refused.
+
 The trials go from JSON lines to Parquet inside DuckDB, without a Python object for each; on one thread and without a sort,
 so that the rows and the bytes of the file follow from the journals alone.
 """
@@ -19,7 +22,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +36,9 @@ from orchestrator.model.samples import BlockRecord, HostRecord, Note
 from orchestrator.results.journals import STATUSES, TRIAL_FIELDS, Journal, read_journal, refuse
 from orchestrator.results.store import RunFolder
 from orchestrator.results.touchstone import as_journal
+from orchestrator.results.units import Conversion, read_conversions
+from remote_agent.contract.benchmark import Metric
+from remote_agent.contract.journal import WITHOUT_SAMPLES
 
 SAMPLES, TRIALS = "samples.parquet", "trials.parquet"
 
@@ -49,10 +55,23 @@ TABLE = """
         samples STRUCT(metric VARCHAR, value DOUBLE, unit VARCHAR, item INTEGER)[], start_ns BIGINT, elapsed_ns BIGINT,
         cleanup_ns BIGINT, leaks STRUCT(kind VARCHAR, what VARCHAR)[])
 """
+PRIMARY = "map($primary_of::VARCHAR[], $primaries::VARCHAR[])[benchmark]"
+BY_ITEM = "coalesce(map($primary_of::VARCHAR[], $by_item::BOOLEAN[])[benchmark], false)"
+LACKS = f"""
+    CASE WHEN status <> 'ok' THEN NULL
+         WHEN len(samples) = 0 THEN '{WITHOUT_SAMPLES}'
+         WHEN {PRIMARY} IS NOT NULL
+              AND len(list_filter(samples, lambda s: s.metric = {PRIMARY} AND (s.item IS NOT NULL) = {BY_ITEM})) = 0
+         THEN '{WITHOUT_SAMPLES} of ' || {PRIMARY} END
+"""
+"""What a trial that calls itself ok lacks, as the reason why it counts as failed; NULL: nothing."""
 LOAD = f"""
     INSERT INTO trial
-    SELECT ?, ?, ?, ?, block + coalesce(map(?::VARCHAR[], ?::INTEGER[])[benchmark], 0), * EXCLUDE (type)
-    FROM read_json(?, format = 'newline_delimited', columns = {COLUMNS}) WHERE type = 'trial'
+    SELECT $source, $run, $host, $machine,
+        block + coalesce(map($benchmarks::VARCHAR[], $first::INTEGER[])[benchmark], 0), * EXCLUDE (type, lacks)
+        REPLACE (CASE WHEN lacks IS NULL THEN status ELSE 'failed' END AS status, coalesce(lacks, reason) AS reason)
+    FROM (SELECT *, {LACKS} AS lacks
+        FROM read_json($file, format = 'newline_delimited', columns = {COLUMNS}) WHERE type = 'trial')
 """
 REQUIRED = " AND ".join(f"{name} IS NOT NULL" for name in sorted(TRIAL_FIELDS - {"reason"}))
 WRONG = f"""
@@ -62,12 +81,13 @@ WRONG = f"""
                                     OR NOT isfinite(s.value))) = 0))
          + (SELECT count(*) - count(DISTINCT (benchmark, block, combination)) FROM trial WHERE source = $source)
 """
-SAMPLE_ROWS = f"""
-    SELECT {KEY}, sample.metric, sample.unit, sample.item, sample.value, start_ns, elapsed_ns
+SAMPLE_ROWS = """
+    SELECT {key}, sample.metric, {unit} AS unit, sample.item, {value} AS value, start_ns, elapsed_ns
     FROM (SELECT *, unnest(samples) AS sample FROM trial)
 """
 TRIAL_ROWS = f"SELECT {KEY}, reason, start_ns, elapsed_ns, cleanup_ns, leaks FROM trial"
 REDONE = "SELECT run, host, benchmark, block, count(*) FROM trial WHERE attempt > 1 GROUP BY ALL"
+NO_PRIMARIES: Mapping[str, Metric] = {}
 MEMORY = "400MB"
 """DuckDB's bound; what is more goes to scratch files."""
 
@@ -92,10 +112,18 @@ class Told:
     blocks: tuple[BlockRecord, ...]
 
 
-def merge(folder: Path, spec: RunSpec, parts: Sequence[Part] = ()) -> Told:
+def merge(
+    folder: Path,
+    spec: RunSpec,
+    parts: Sequence[Part] = (),
+    primaries: Mapping[str, Metric] = NO_PRIMARIES,
+) -> Told:
     """Merge the journals of ``spec``'s hosts into ``folder``: those below it, or those of ``parts`` in the order of their ids.
 
-    A host without a journal is no error as long as one has some: its record says so. Raises ResultError.
+    A trial that succeeded has a sample of its benchmark's primary metric, where ``primaries`` has it by the benchmark's name and
+    the trial was not imported, and at least some sample elsewhere; one that has not counts as failed.
+    A host without a journal is no error as long as one has some: its record says so. Raises ResultError; UsageError: two
+    runs have one metric in units that do not convert.
     """
     parts = parts or (Part(folder, spec, {host.name: host.name for host in spec.hosts}),)
     with ExitStack() as stack:
@@ -107,7 +135,7 @@ def merge(folder: Path, spec: RunSpec, parts: Sequence[Part] = ()) -> Told:
                 f"`labctl fetch {spec.id}` pulls them.",
             )
         try:
-            redone = _write(folder, journals, scratch)
+            redone = _write(folder, journals, scratch, primaries)
         except (OSError, duckdb.Error) as error:
             first = str(error).splitlines()[0]
             raise ResultError(f"{folder}: {SAMPLES} and {TRIALS} cannot be written: {first}.") from error
@@ -152,7 +180,7 @@ def _read(path: Path, host: RunHost, run: str, scratch: Path) -> tuple[Journal, 
 
 
 def _write(
-    folder: Path, journals: Sequence[_Numbered], scratch: Path
+    folder: Path, journals: Sequence[_Numbered], scratch: Path, primaries: Mapping[str, Metric]
 ) -> dict[tuple[str, str, str, int], int]:
     """Both files; gives how many trials of a block (run, host, benchmark, block) were redone, where any was."""
     with ExitStack() as stack:
@@ -164,19 +192,52 @@ def _write(
         database = stack.enter_context(duckdb.connect(config=settings))
         database.execute(TABLE)
         for source, numbered in enumerate(journals):
-            _load(database, source, numbered)
-        for rows, name in ((SAMPLE_ROWS, SAMPLES), (TRIAL_ROWS, TRIALS)):
+            _load(database, source, numbered, primaries)
+        conversions = read_conversions(database, [(one.run, one.journal.host.name) for one in journals])
+        for rows, name in ((_sample_rows(conversions), SAMPLES), (TRIAL_ROWS, TRIALS)):
             target = stack.enter_context(aside(folder / name))
             database.execute(f"COPY ({rows}) TO '{_quoted(target)}' (FORMAT parquet, COMPRESSION zstd)")
         return {(r, h, b, n): count for r, h, b, n, count in database.execute(REDONE).fetchall()}
 
 
-def _load(database: duckdb.DuckDBPyConnection, source: int, numbered: _Numbered) -> None:
+def _sample_rows(conversions: Sequence[Conversion]) -> str:
+    """The query of samples, with a CASE for each unit that is converted: a join would not keep the order of rows."""
+    unit, value = "sample.unit", "sample.value"
+    if conversions:
+        cases = [(_matches(conversion), conversion) for conversion in conversions]
+        units = " ".join(f"WHEN {where} THEN {_literal(each.into)}" for where, each in cases)
+        values = " ".join(f"WHEN {where} THEN sample.value * {each.factor!r}" for where, each in cases)
+        unit, value = f"CASE {units} ELSE {unit} END", f"CASE {values} ELSE {value} END"
+    return SAMPLE_ROWS.format(key=KEY, unit=unit, value=value)
+
+
+def _matches(conversion: Conversion) -> str:
+    return (
+        f"benchmark = {_literal(conversion.benchmark)} AND sample.metric = {_literal(conversion.metric)} "
+        f"AND sample.unit = {_literal(conversion.unit)}"
+    )
+
+
+def _load(
+    database: duckdb.DuckDBPyConnection, source: int, numbered: _Numbered, primaries: Mapping[str, Metric]
+) -> None:
     journal, first = numbered.journal, numbered.first
     host = journal.host
+    required = NO_PRIMARIES if host.imported else primaries
+    parameters = {
+        "source": source,
+        "run": numbered.run,
+        "host": host.name,
+        "machine": host.machine,
+        "benchmarks": list(first),
+        "first": list(first.values()),
+        "primary_of": list(required),
+        "primaries": [metric.name for metric in required.values()],
+        "by_item": [metric.per_item for metric in required.values()],
+        "file": str(numbered.readable),
+    }
     try:
-        database.execute(LOAD, [source, numbered.run, host.name, host.machine, list(first), list(first.values()),
-                                str(numbered.readable)])  # fmt: skip
+        database.execute(LOAD, parameters)
     except duckdb.Error as error:
         refuse(journal.path, host, str(error).splitlines()[0])
     if host.imported:
@@ -243,3 +304,8 @@ def _blocks(
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
+
+
+def _literal(text: str) -> str:
+    """As a string of SQL's: names are as hosts and imported files wrote them."""
+    return "'" + text.replace("'", "''") + "'"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ COUNTS = """
            list(reason ORDER BY rank) FILTER (reason IS NOT NULL AND status <> 'unsupported'),
            list(reason ORDER BY rank) FILTER (reason IS NOT NULL AND status = 'unsupported')
     FROM (SELECT *, file_row_number AS rank FROM read_parquet(?, file_row_number = true))
+    WHERE NOT (warmup AND ?)
     GROUP BY host, benchmark, combination ORDER BY min(rank)
 """
 
@@ -65,14 +67,14 @@ def _series(name: tuple[str, str, str, str, str], columns: dict[str, Any], rows:
     return Series(*name, values[kept], blocks[kept], np.ma.getdata(items)[kept], warmup[kept])
 
 
-def read_counts(folder: Path) -> tuple[TrialCount, ...]:
-    """How the trials ended, a host, benchmark and combination each. Raises ResultError."""
+def read_counts(folder: Path, *, warmup: bool = True) -> tuple[TrialCount, ...]:
+    """How the trials ended, a host, benchmark and combination each; with those of ``warmup`` or without. Raises ResultError."""
     return tuple(
         TrialCount(
             host, benchmark, combination, ok, failed, unsupported, leaks, _counted(why), _counted(lacks)
         )
         for host, benchmark, combination, ok, failed, unsupported, leaks, why, lacks in _rows(
-            folder / TRIALS, COUNTS
+            folder / TRIALS, COUNTS, [not warmup]
         )
     )
 
@@ -90,9 +92,9 @@ def _safe_rows(rows: list[tuple]) -> list[tuple]:  # type: ignore[type-arg]
     return [tuple(printable(value) if isinstance(value, str) else value for value in row) for row in rows]
 
 
-def _rows(path: Path, query: str) -> list[tuple]:  # type: ignore[type-arg]
+def _rows(path: Path, query: str, parameters: Sequence[object]) -> list[tuple]:  # type: ignore[type-arg]
     try:
         with duckdb.connect(config={"threads": 1}) as database:
-            return _safe_rows(database.execute(query, [str(path)]).fetchall())
+            return _safe_rows(database.execute(query, [str(path), *parameters]).fetchall())
     except duckdb.Error as error:
         raise ResultError(f"{path}: {str(error).splitlines()[0]}", AGAIN) from error

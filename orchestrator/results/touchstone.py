@@ -35,6 +35,7 @@ NAME = "touchstone"
 IMPORTED = "imported"
 """How its journal ends."""
 NO_BLOCKS = "Touchstone runs all repeats of one combination before the next, without blocks, so nothing pairs"
+NO_VALUE = "Touchstone recorded a run without a value"
 EARLIER = {"operations.container.lifecycle": {"Startup": "CreateAndRun", "Start": "Run"}}
 """Metrics that Touchstone had renamed by the time of the thesis; what is timed is the same."""
 HINT = "Give the file that a Touchstone configuration names as its `output`."
@@ -114,12 +115,20 @@ def _records(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
 
 def _trials(result: Result) -> Iterator[dict[str, Any]]:
     for report in result.reports:
-        yield {"status": "ok", "reason": None, "samples": _samples(result, report, "")}
+        if report:
+            yield {"status": "ok", "reason": None, "samples": _samples(result, report, "")}
+        else:
+            yield {"status": "failed", "reason": NO_VALUE, "samples": []}
     if not result.reports and result.means:
         yield {"status": "ok", "reason": None, "samples": _samples(result, result.means, " (mean)")}
     elif not result.reports:
         reason = "Touchstone recorded no run: it stops at the first failure, and keeps no reason"
         yield {"status": "failed", "reason": reason, "samples": []}
+
+
+def failed_trials(results: Sequence[Result]) -> int:
+    """How many of the trials that the results come to count as failed."""
+    return sum(trial["status"] == "failed" for result in results for trial in _trials(result))
 
 
 def _samples(result: Result, values: Mapping[str, float], suffix: str) -> list[dict[str, Any]]:

@@ -13,7 +13,10 @@ Key = tuple[str, int, str]
 
 @dataclass(slots=True)
 class Tally:
-    """Feed it every record of one journal, in order. A trial that is there twice counts once, as its last record says."""
+    """Feed it every record of one journal, in order. A trial that is there twice counts once, as its last record says.
+
+    One that is ok without samples counts as failed, as the merge counts it.
+    """
 
     trials: dict[Key, str] = field(default_factory=dict)
     leaks: dict[Key, int] = field(default_factory=dict)
@@ -59,7 +62,8 @@ class Tally:
 
     def _add_trial(self, record: Mapping[str, Any]) -> None:
         key = (str(record["benchmark"]), int(record["block"]), str(record["combination"]))
-        self.trials[key] = str(record["status"])
+        without = record["status"] == "ok" and not record["samples"]
+        self.trials[key] = "failed" if without else str(record["status"])
         self.leaks[key] = len(record["leaks"])
         if int(record["attempt"]) > 1:
             self.torn.add(key[:2])

@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a connection is opened: fabric with ~/.ssh/config, host keys on file only, and a transport tuned for many small turns."""
+"""How a connection is opened: fabric along a route, host keys on file only, and a transport tuned for many small turns."""
 
 from __future__ import annotations
 
 import logging
+import shlex
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import fabric
-from paramiko import Transport
-from paramiko.ssh_exception import BadHostKeyException, SSHException
+from paramiko import ProxyCommand, SSHConfig, Transport
+from paramiko.ssh_exception import SSHException
 
 from orchestrator.model.endpoint import Endpoint
-from orchestrator.model.errors import ChangedHostKey, LoginRefused
+from orchestrator.model.errors import LoginRefused
 from orchestrator.ssh.alive import AttentiveTransport
 from orchestrator.ssh.failures import Where, connecting
-from orchestrator.ssh.hostkeys import KnownHosts, Refuse, known_hosts_of, lookup_name
+from orchestrator.ssh.hostkeys import Check, HostKeys
+from orchestrator.ssh.route import Hop, route_to
 
 KEEPALIVE_SECONDS = 15
 DEAD_AFTER_SECONDS = 45
@@ -39,7 +41,7 @@ def dial(endpoint: Endpoint) -> tuple[fabric.Connection, Where]:
         connection = _prepared(endpoint)
     where = replace(where, address=connection.host, port=connection.port, user=connection.user)
     try:
-        _open(connection, endpoint, where)
+        _open(connection, where)
     except BaseException:
         hang_up(connection)
         raise
@@ -48,11 +50,13 @@ def dial(endpoint: Endpoint) -> tuple[fabric.Connection, Where]:
 
 def hang_up(connection: fabric.Connection) -> None:
     """Close it, and the jump hosts on its way."""
-    for hop in _hops(connection):
+    hop: Any = connection
+    while isinstance(hop, fabric.Connection):
         transport = hop.client.get_transport()
         if transport is not None:
             transport.packetizer.complete_handshake()  # else its timer outlives it and delays the end of the process
         hop.client.close()
+        hop = hop.gateway
 
 
 def _asked(endpoint: Endpoint) -> Where:
@@ -72,42 +76,66 @@ def _check_key_file(endpoint: Endpoint) -> None:
 
 
 def _prepared(endpoint: Endpoint) -> fabric.Connection:
-    config = fabric.Config(lazy=True)  # no fabric.yaml, no environment: the inventory and ~/.ssh/config alone
-    config.load_ssh_config()
-    keys: dict[str, Any] = {"key_filename": str(endpoint.key_file)} if endpoint.key_file else {}
-    connection = fabric.Connection(
-        endpoint.address, user=endpoint.user, port=endpoint.port, config=config, connect_kwargs=keys
-    )
+    # No fabric.yaml, no environment, and no ssh_config of fabric's: the route has read it.
+    config = fabric.Config(lazy=True, ssh_config=SSHConfig())
+    route = route_to(endpoint)
+    connection = _connection_of(route, endpoint, config, [endpoint.key_file] if endpoint.key_file else [])
     if endpoint.password is not None:
         connection.connect_kwargs["password"] = endpoint.password
-    for hop in _hops(connection):
-        _secure(hop, endpoint, known_hosts_of(endpoint, hop.ssh_config, jump=hop is not connection))
     return connection
 
 
-def _secure(hop: fabric.Connection, endpoint: Endpoint, known: KnownHosts) -> None:
+class _Connection(fabric.Connection):  # type: ignore[misc]  # fabric has no types
+    """Starts a ProxyCommand as OpenSSH does: with the user's words as they stand, in a shell."""
+
+    def open_gateway(self) -> Any:
+        if isinstance(self.gateway, str):
+            return ProxyCommand(f"/bin/sh -c {shlex.quote(f'exec {self.gateway}')}")
+        return super().open_gateway()
+
+
+def _connection_of(
+    hop: Hop, endpoint: Endpoint, config: fabric.Config, keys: Sequence[Path] = ()
+) -> fabric.Connection:
     """Every hop alike: keys from known_hosts only, a deadline on each stage, no key file that is not there."""
-    hop.connect_timeout = endpoint.connect_timeout
-    found = [name for name in hop.connect_kwargs.get("key_filename", ()) if Path(name).expanduser().is_file()]
-    hop.connect_kwargs = {
-        **hop.connect_kwargs,
-        "key_filename": [str(Path(name).expanduser()) for name in found],
-        "look_for_keys": not found,
+    gateway: Any = hop.config.proxy_command or False
+    if hop.through:
+        gateway = _connection_of(hop.through, endpoint, config)
+    connection = _Connection(
+        "host", user=hop.config.user, port=hop.port, config=config, gateway=gateway, connect_kwargs={}
+    )
+    connection.host = hop.config.address  # fabric would look for a user and a port in it
+    connection.connect_timeout = endpoint.connect_timeout
+    names = [*keys, *(Path(name).expanduser() for name in hop.config.identity_files)]
+    files = [str(name) for name in names if name.is_file()]
+    connection.connect_kwargs = {
+        "key_filename": files,
+        "look_for_keys": not files and hop.config.identity_files != ("none",),
         "banner_timeout": endpoint.connect_timeout,
         "auth_timeout": endpoint.connect_timeout,
         "channel_timeout": endpoint.connect_timeout,
-        "transport_factory": tuned_transport,
+        "transport_factory": _transport_for(hop.host_keys),
     }
-    known.load_into(hop.client, lookup_name(hop.host, hop.port))
-    hop.client.set_missing_host_key_policy(Refuse(known))
+    connection.client.set_missing_host_key_policy(Check(hop.host_keys))
+    return connection
 
 
-def _open(connection: fabric.Connection, endpoint: Endpoint, where: Where) -> None:
+def _transport_for(keys: HostKeys) -> Callable[..., Transport]:
+    """A transport that asks the host first for those keys that are on file."""
+
+    def transport_of(sock: Any, disabled_algorithms: Any = None) -> Transport:
+        transport = tuned_transport(sock, disabled_algorithms)
+        options = transport.get_security_options()
+        options.key_types = keys.key_types(tuple(options.key_types))
+        return transport
+
+    return transport_of
+
+
+def _open(connection: fabric.Connection, where: Where) -> None:
     with connecting(where):
         try:
             connection.open()
-        except BadHostKeyException as error:
-            raise _changed(connection, endpoint, error) from error
         except SSHException as error:
             if type(error) is SSHException and _is_at_login(connection):
                 raise _nothing_to_show(where, error) from error
@@ -127,22 +155,6 @@ def _nothing_to_show(where: Where, error: SSHException) -> LoginRefused:
         f"there is nothing to log in to {where.target} with: {str(error).splitlines()[0].rstrip('.')}.",
         "Set ansible_ssh_private_key_file to a private key, or load one into an agent with ssh-add.",
     )
-
-
-def _changed(connection: fabric.Connection, endpoint: Endpoint, error: BadHostKeyException) -> ChangedHostKey:
-    for hop in _hops(connection):
-        if hop.host == error.hostname:
-            known = known_hosts_of(endpoint, hop.ssh_config, jump=hop is not connection)
-            return known.changed(lookup_name(hop.host, hop.port), error.key)
-    raise error
-
-
-def _hops(connection: fabric.Connection) -> Iterator[fabric.Connection]:
-    """The connection itself, then the jump hosts towards us."""
-    hop: Any = connection
-    while isinstance(hop, fabric.Connection):
-        yield hop
-        hop = hop.gateway
 
 
 def tuned_transport(sock: Any, disabled_algorithms: Any = None) -> Transport:

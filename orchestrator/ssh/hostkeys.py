@@ -1,131 +1,131 @@
 # SPDX-License-Identifier: Apache-2.0
-"""known_hosts: which files count, and where in them a host stands, so that an error can name file and line."""
+"""Is the key that a host shows the right one? As OpenSSH with StrictHostKeyChecking=yes; nothing is ever added by itself."""
 
 from __future__ import annotations
 
-import functools
 import shlex
-import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from paramiko import MissingHostKeyPolicy, PKey, SSHClient
-from paramiko.hostkeys import HostKeys, InvalidHostKey
 
-from orchestrator.model.endpoint import Endpoint
-from orchestrator.model.errors import ChangedHostKey, ConfigError, UnknownHostKey
+from orchestrator.model.errors import ChangedHostKey, ConfigError, LabctlError, UnknownHostKey
+from orchestrator.ssh.host_certificate import ALGORITHMS, parse_certificate
+from orchestrator.ssh.known_hosts import KnownLine, Marker, read_known_hosts
 
-SYSTEM = Path("/etc/ssh/ssh_known_hosts")
+_SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
+"""The algorithms by which a key of a type is shown, where they have other names."""
 
 
 @dataclass(frozen=True, slots=True)
-class KnownHosts:
-    """The files that count for one endpoint; new keys would be written to the first one."""
+class HostKeys:
+    """What is known of one host. New keys would be written to the first of ``files``.
 
-    endpoint: Endpoint
+    ``host`` is the inventory's name, for errors. ``address`` and ``port``: where it is reached. ``alias``: HostKeyAlias, which stands
+    in known_hosts in place of both.
+    """
+
+    host: str
+    address: str
+    port: int
     files: tuple[Path, ...]
+    alias: str | None = None
 
-    def load_into(self, client: SSHClient, name: str) -> None:
-        """What the files have of ``name``. Raises ConfigError: a file that cannot be read, a line that holds no key."""
+    @property
+    def name(self) -> str:
+        """As known_hosts writes it: the port stands there only where it is not 22."""
+        if self.alias:
+            return self.alias
+        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+
+    def key_types(self, supported: Sequence[str]) -> tuple[str, ...]:
+        """``supported`` in the order in which the host is to be asked: first for what can be checked. Raises ConfigError."""
+        lines = [line for name in self._names() for line in self._lines(name)]
+        signed = ALGORITHMS if any(line.marker is Marker.AUTHORITY for line in lines) else ()
+        known = [
+            algorithm
+            for line in lines
+            if line.marker is Marker.KEY and line.key
+            for algorithm in _SIGNATURES.get(line.key_type, (line.key_type,))
+        ]
+        return tuple(dict.fromkeys((*signed, *(name for name in known if name in supported), *supported)))
+
+    def check(self, key: PKey) -> None:
+        """Raises UnknownHostKey, ChangedHostKey, ConfigError."""
+        lines = [line for name in self._names() for line in self._lines(name)]
+        blob = key.asbytes()
+        certificate = parse_certificate(key.public_blob.key_blob) if key.public_blob else None
+        shown = (blob, certificate.authority) if certificate else (blob,)
+        for line in lines:
+            if line.marker is Marker.REVOKED and (line.key is None or line.key in shown):
+                raise self._revoked(key, line)
+        if any(line.marker is Marker.KEY and line.key == blob for line in lines):
+            return
+        why = None
+        if certificate:
+            if any(line.marker is Marker.AUTHORITY and line.key == certificate.authority for line in lines):
+                why = certificate.why_wrong(self.alias or self.address, time.time())
+                if why is None:
+                    return
+            else:
+                why = "no line with @cert-authority has the key that signed its certificate"
+        raise self._wrong(key, why)
+
+    def _names(self) -> tuple[str, ...]:
+        """A key that is on file without a port is right on every port, as with OpenSSH."""
+        return (self.name,) if self.alias or self.port == 22 else (self.name, self.address)
+
+    def _lines(self, name: str) -> Iterator[KnownLine]:
         for file in self.files:
-            try:
-                for kind, key in (_keys(file).lookup(name) or {}).items():
-                    client.get_host_keys().add(name, kind, key)
-            except InvalidHostKey as error:
-                raise ConfigError(
-                    "holds a line that is not a host key.", file=file, hint=f"{error}"
-                ) from error
-            except OSError as error:
-                raise ConfigError(f"cannot be read: {error.strerror}.", file=file) from error
+            yield from (line for line in read_known_hosts(file) if line.is_about(name))
 
-    def unknown(self, name: str, key: PKey) -> UnknownHostKey:
-        first = self.files[0]
+    def _wrong(self, key: PKey, why: str | None) -> LabctlError:
+        own = [line for line in self._lines(self.name) if line.marker is Marker.KEY]
+        known = next((line for line in own if line.key), None)
+        if known:
+            return self._changed(key, known)
+        if own:
+            return ConfigError("holds a line that is not a host key.", file=own[0].file, line=own[0].number)
+        first, shown = self.files[0], f"{key.get_name()} {key.fingerprint}"
+        also = f"; {why}" if why else ""
         return UnknownHostKey(
-            self.endpoint.host,
-            f"{first} has no key for {name}, which shows {key.get_name()} {key.fingerprint}.",
-            f"If that fingerprint is right, add it: {_scan(name)} >> {shlex.quote(str(first))}",
+            self.host,
+            f"{first} has no key for {self.name}, which shows {shown}{also}.",
+            f"If that fingerprint is right, add it: {self._scan()} >> {shlex.quote(str(first))}",
         )
 
-    def changed(self, name: str, key: PKey) -> ChangedHostKey:
-        """Of a host whose key is none of those on file."""
-        file, line = self._place(name)
-        where = f"{file}:{line}" if line else str(file)
+    def _changed(self, key: PKey, known: KnownLine) -> ChangedHostKey:
+        where = f"{known.file}:{known.number}"
+        shown = f"{key.get_name()} {key.fingerprint}"
         return ChangedHostKey(
-            self.endpoint.host,
-            f"the host key of {name} is not the one in {where}: it shows {key.get_name()} {key.fingerprint}.",
+            self.host,
+            f"the host key of {self.name} is not the one in {where}: it shows {shown}.",
             "Someone may be listening in, or the host was made anew. If it was: "
-            f"ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(str(file))}, then add the new key.",
+            f"ssh-keygen -R {shlex.quote(self.name)} -f {shlex.quote(str(known.file))}, then add the new key.",
         )
 
-    def _place(self, name: str) -> tuple[Path, int]:
-        for file in self.files:
-            for number, text in enumerate(_lines(file), 1):
-                words = text.split()
-                if words and not words[0].startswith(("#", "@")) and _names(words[0], name):
-                    return file, number
-        return self.files[0], 0
+    def _revoked(self, key: PKey, line: KnownLine) -> LabctlError:
+        if line.key is None:
+            message = "holds a line with @revoked and no key."
+            return ConfigError(message, file=line.file, line=line.number, hint="Correct it, or take it out.")
+        return ChangedHostKey(
+            self.host,
+            f"{self.name} shows {key.get_name()} {key.fingerprint}, which {line.file}:{line.number} revokes.",
+            "Whoever has that key can pretend to be the host: give the host a new one.",
+        )
+
+    def _scan(self) -> str:
+        port = "" if self.port == 22 else f"-p {self.port} "
+        return f"ssh-keyscan {port}{shlex.quote(self.address)}"
 
 
-class Refuse(MissingHostKeyPolicy):
-    """A host without a key on file is refused; nothing is ever added by itself."""
+class Check(MissingHostKeyPolicy):
+    """paramiko is given no keys, so that it hands every key to this."""
 
-    def __init__(self, known: KnownHosts) -> None:
-        self._known = known
+    def __init__(self, keys: HostKeys) -> None:
+        self._keys = keys
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
-        raise self._known.unknown(hostname, key)
-
-
-def known_hosts_of(endpoint: Endpoint, ssh_config: Mapping[str, Any], *, jump: bool = False) -> KnownHosts:
-    """The inventory's file alone; else what ~/.ssh/config says; else the user's file and the system's.
-
-    A jump host may stand in the inventory's file and in the user's.
-    """
-    own = (endpoint.known_hosts,) if endpoint.known_hosts is not None else ()
-    if own and not jump:
-        return KnownHosts(endpoint, own)
-    named = [Path(word).expanduser() for word in shlex.split(str(ssh_config.get("userknownhostsfile", "")))]
-    return KnownHosts(endpoint, (*own, *(named or [Path("~/.ssh/known_hosts").expanduser()]), SYSTEM))
-
-
-def lookup_name(address: str, port: int) -> str:
-    """As known_hosts writes it: the port stands there only where it is not 22."""
-    return address if port == 22 else f"[{address}]:{port}"
-
-
-_reading = threading.Lock()
-
-
-def _keys(file: Path) -> HostKeys:
-    """Each file is read once: fifty hosts of one file would take it apart fifty times, and each look through all of it."""
-    if not file.is_file():
-        return HostKeys()
-    found = file.stat()
-    with _reading:
-        return _parsed(file, found.st_mtime_ns, found.st_size)
-
-
-@functools.lru_cache(maxsize=8)
-def _parsed(file: Path, mtime_ns: int, size: int) -> HostKeys:
-    return HostKeys(str(file))
-
-
-def _scan(name: str) -> str:
-    address, _, port = name.rpartition("]:")
-    return (
-        f"ssh-keyscan -p {port} {shlex.quote(address[1:])}" if address else f"ssh-keyscan {shlex.quote(name)}"
-    )
-
-
-def _lines(file: Path) -> Iterable[str]:
-    return file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else ()
-
-
-def _names(field: str, name: str) -> bool:
-    """Does the first field of a line (names by comma, patterns, or one hash) stand for ``name``?"""
-    if field.startswith("|1|"):
-        return HostKeys.hash_host(name, field) == field
-    return any(fnmatchcase(name, entry) or entry == name for entry in field.split(","))
+        self._keys.check(key)

@@ -2,7 +2,8 @@
 """Opens an exec channel as the user that the endpoint wants: directly, or through sudo with or without a password.
 
 A password goes to sudo's standard input when its prompt has come, and nowhere else: never on a command line, in a log
-or in an error. The program itself begins after a mark, so that no byte meant for it can end up in a password prompt.
+or in an error. The program itself begins after a mark, so that no byte meant for it can end up in a password prompt, and
+nothing that a login shell prints is taken for its output.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ def open_stream(
     with connected(where):
         channel = transport.open_session(window_size=None, timeout=endpoint.connect_timeout)
         channel.settimeout(idle_timeout)
+        mark = f"labctl-{secrets.token_hex(8)}"
+        script, first_line = f"echo {mark}; {command}", f"{mark}\n".encode()
         if not endpoint.become or where.user == endpoint.become_user:
-            _execute(channel, f"exec {for_any_shell(command)}", where)
-            return Stream(channel, where)
-        sudo = _Sudo(channel, endpoint, where, f"labctl-{secrets.token_hex(8)}")
+            _execute(channel, f"exec {for_any_shell(script)}", where)
+            return Stream(channel, where, first_line)
+        sudo = _Sudo(channel, endpoint, where, mark)
         try:
-            return Stream(channel, where, sudo.start(command))
+            return Stream(channel, where, first_line, sudo.start(script))
         except BaseException:
             channel.close()
             raise

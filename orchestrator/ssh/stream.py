@@ -21,20 +21,26 @@ SLICE = 32 * 1024
 """paramiko copies what is left with every packet: one big buffer would cost quadratic time."""
 TAIL_BYTES = 64 * 1024
 READ_BYTES = 64 * 1024
+MOST_NOISE = 1024 * 1024
+"""A login shell that prints more than this before the program begins has run wild."""
 
 
 class Stream:
     """``stdin`` takes bytes, ``stdout`` gives them; standard error is drained aside, so that it can never block the program.
 
+    ``mark``: the line behind which the program's own output begins. What a login shell prints before it (a talkative .bashrc, a
+    message of the day) is no output of the program.
+
     A context manager: leaving it closes the channel. Errors: ConnectionLost, and HostError
     where the program makes no progress within its deadline.
     """
 
-    def __init__(self, channel: Channel, where: Where, already_said: bytes = b"") -> None:
+    def __init__(self, channel: Channel, where: Where, mark: bytes, already_said: bytes = b"") -> None:
         self._channel = channel
         self._where = where
         self.stdin = _Writer(channel, where)
-        self.stdout = io.BufferedReader(_Reader(channel, where), READ_BYTES)
+        self._reader = _Reader(channel, where, mark)
+        self.stdout = io.BufferedReader(self._reader, READ_BYTES)
         self._stderr = _Drain(channel, already_said)
 
     @property
@@ -50,6 +56,10 @@ class Stream:
     def stderr_tail(self, lines: int = 10) -> str:
         """The last lines of standard error so far, without the final newline."""
         return "\n".join(self._stderr.text().rstrip("\n").splitlines()[-lines:])
+
+    def shell_tail(self, lines: int = 3) -> str:
+        """The last lines of what the login shell printed before the program began, as far as output was read."""
+        return "\n".join(self._reader.noise.decode("utf-8", "replace").rstrip("\n").splitlines()[-lines:])
 
     def wait(self, timeout: float) -> int:
         """The program's exit status, which comes when it has ended. Raises ConnectionLost; HostError: not in time, by a signal."""
@@ -105,21 +115,43 @@ class _Writer:
 
 
 class _Reader(io.RawIOBase):
-    """The program's standard output as a raw file, for io.BufferedReader."""
+    """The program's standard output as a raw file, for io.BufferedReader: what follows the line ``mark``."""
 
-    def __init__(self, channel: Channel, where: Where) -> None:
-        self._channel, self._where = channel, where
+    def __init__(self, channel: Channel, where: Where, mark: bytes) -> None:
+        self._channel, self._where, self._mark = channel, where, mark
+        self._pending = b""
+        self._begun = False
+        self.noise = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        with _speaking(self._channel, self._where):
-            data = self._channel.recv(len(buffer))
-        if not data and not self._channel.eof_received:
-            raise lost(self._where, self._channel)
+        if not self._begun:
+            self._begin()
+        data = self._pending[: len(buffer)] or self._received(len(buffer))
+        self._pending = self._pending[len(data) :]
         buffer[: len(data)] = data
         return len(data)
+
+    def _begin(self) -> None:
+        """Read up to the mark, or to the end of a shell that does not start the program."""
+        while not self._begun:
+            data = self._received(READ_BYTES)
+            self.noise += data
+            if len(self.noise) > MOST_NOISE:
+                message = f"its login shell prints more than {MOST_NOISE} bytes before any program begins."
+                raise HostError(self._where.host, message, "Let .bashrc or .profile print nothing there.")
+            before, mark, behind = self.noise.partition(self._mark)
+            if mark or not data:
+                self._begun, self.noise, self._pending = True, before, behind
+
+    def _received(self, most: int) -> bytes:
+        with _speaking(self._channel, self._where):
+            data = self._channel.recv(most)
+        if not data and not self._channel.eof_received:
+            raise lost(self._where, self._channel)
+        return data
 
 
 class _Drain:

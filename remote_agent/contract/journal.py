@@ -25,7 +25,8 @@ says where. `time` is for people: the wall clock may be set back, and then it go
 A sample is {"metric": NAME, "value": number in the metric's unit, "unit": UNIT, "item": index or null}.
 A leak is {"kind": KIND, "what": NAME}, its kind one of pod, container, netns, ipcns, utsns, pidns, userns, veth, mount, cgroup,
 lease, process.
-A trial's status is "ok", "failed" or "unsupported"; the last two carry a reason and no samples.
+A trial's status is "ok", "failed" or "unsupported"; the last two carry a reason and no samples. One that is "ok" has a sample of
+its benchmark's primary metric; readers count one without as failed, with the reason WITHOUT_SAMPLES.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SCHEMA = 1
+WITHOUT_SAMPLES = "ok without samples"
 
 
 def record(kind: str, **fields: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from orchestrator.load.component import load_toolchain
 from orchestrator.model.errors import LabctlError
 
 HERE = Path(__file__).parent
+ANSIBLE = HERE.parents[1] / ".venv-peers/bin/python"
 COMPONENTS = HERE.parents[1] / "playbooks/components"
 SECONDS = 600
 """Fetching the modules and building: some ten seconds on two cores, where the network is as it should be."""
@@ -33,6 +34,14 @@ def benchstat() -> Path:
         except (OSError, subprocess.SubprocessError, LabctlError) as error:
             _demand(f"benchstat cannot be built: {error}")
     return program
+
+
+@pytest.fixture(scope="session")
+def ansible_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Ansible may keep what it likes. Skips where it is not installed; fails there, where tests must not be skipped."""
+    if not ANSIBLE.is_file():
+        _demand("there is no ansible-core to compare with: run `make .venv-peers/ansible`.")
+    return tmp_path_factory.mktemp("ansible")
 
 
 def _build(lock: Path, program: Path) -> None:

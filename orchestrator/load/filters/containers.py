@@ -7,6 +7,9 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from jinja2 import Environment, pass_environment
+from jinja2.filters import do_unique
+
 from orchestrator.load.filters.problem import FilterError
 
 _MERGES: Mapping[str, Callable[[list[Any], list[Any]], list[Any]]] = {
@@ -20,15 +23,17 @@ _MERGES: Mapping[str, Callable[[list[Any], list[Any]], list[Any]]] = {
 """What becomes of two lists under one key, by the name of ``list_merge``."""
 
 
-def combine(*mappings: Any, recursive: bool = False, list_merge: str = "replace") -> dict[Any, Any]:
+def combine(*mappings: Any, recursive: bool = False, list_merge: str = "replace") -> Any:
     if list_merge not in _MERGES:
         raise FilterError(f"combine: list_merge is one of {', '.join(_MERGES)}, not {list_merge!r}.")
+    parts = [part for mapping in mappings for part in (mapping if isinstance(mapping, list) else [mapping])]
+    if len(parts) == 1:
+        return parts[0]
     merged: dict[Any, Any] = {}
-    for mapping in mappings:
-        for part in mapping if isinstance(mapping, list) else [mapping]:
-            if not isinstance(part, Mapping):
-                raise FilterError(f"combine: {type(part).__name__} is not a mapping.")
-            merged = _merged(merged, part, recursive, list_merge)
+    for part in parts:
+        if not isinstance(part, Mapping):
+            raise FilterError(f"combine: {type(part).__name__} is not a mapping.")
+        merged = _merged(merged, part, recursive, list_merge)
     return merged
 
 
@@ -68,14 +73,13 @@ def flatten(value: Sequence[Any], levels: int | None = None, skip_nulls: bool = 
     return flat
 
 
-def extract(key: Any, container: Any, morekeys: Any = None) -> Any:
+@pass_environment
+def extract(environment: Environment, key: Any, container: Any, morekeys: Any = None) -> Any:
+    """What is not there is undefined, so that `default` has an answer."""
     more = morekeys if isinstance(morekeys, list) else [] if morekeys is None else [morekeys]
     value = container
     for name in (key, *more):
-        try:
-            value = value[name]
-        except (LookupError, TypeError) as error:
-            raise FilterError(f"extract: there is no {name!r} in it.") from error
+        value = environment.getitem(value, name)
     return value
 
 
@@ -87,6 +91,8 @@ def subelements(value: Any, path: Any, skip_missing: bool = False) -> list[tuple
             if name not in found and not skip_missing:
                 raise FilterError(f"subelements: an entry has no {name!r}.")
             found = found.get(name, [])
+        if not isinstance(found, list):
+            raise FilterError(f"subelements: {path!r} is no list.")
         pairs += [(element, entry) for entry in found]
     return pairs
 
@@ -98,10 +104,38 @@ def dict2items(value: Any, key_name: str = "key", value_name: str = "value") -> 
 
 
 def items2dict(value: Any, key_name: str = "key", value_name: str = "value") -> dict[Any, Any]:
+    if not isinstance(value, list | tuple):
+        raise FilterError(f"items2dict: {type(value).__name__} is no list.")
     try:
         return {entry[key_name]: entry[value_name] for entry in value}
     except (KeyError, TypeError) as error:
         raise FilterError(f"items2dict: every entry needs {key_name} and {value_name}.") from error
+
+
+def rekey_on_member(value: Any, key: Any, duplicates: str = "error") -> dict[Any, Any]:
+    if duplicates not in ("error", "overwrite"):
+        raise FilterError(f"rekey_on_member: duplicates is error or overwrite, not {duplicates!r}.")
+    entries: dict[Any, Any] = {}
+    for entry in value.values() if isinstance(value, Mapping) else value:
+        if not isinstance(entry, Mapping) or key not in entry:
+            raise FilterError(f"rekey_on_member: every entry needs {key!r}.")
+        if entries.get(entry[key]) and duplicates == "error":
+            raise FilterError(f"rekey_on_member: {entry[key]!r} is there twice.")
+        entries[entry[key]] = entry
+    return entries
+
+
+@pass_environment
+def unique(
+    environment: Environment, value: Any, case_sensitive: bool | None = None, attribute: str | None = None
+) -> list[Any]:
+    """Jinja2's; what has no hash is compared."""
+    try:
+        return list(do_unique(environment, value, bool(case_sensitive), attribute))
+    except TypeError:
+        if case_sensitive is False or attribute:
+            raise
+        return once(value)
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
@@ -115,19 +149,21 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "items2dict": items2dict,
     "permutations": lambda value, size=None: list(itertools.permutations(value, size)),
     "product": lambda *values, repeat=1: list(itertools.product(*values, repeat=repeat)),
+    "rekey_on_member": rekey_on_member,
     "subelements": subelements,
     "symmetric_difference": lambda value, other: once(
         entry for entry in (*value, *other) if (entry in value) != (entry in other)
     ),
+    "unique": unique,
     "union": lambda value, other: once((*value, *other)),
-    "zip": lambda *values: list(zip(*values, strict=False)),
+    "zip": lambda *values, strict=False: list(zip(*values, strict=strict)),
     "zip_longest": lambda *values, fillvalue=None: list(itertools.zip_longest(*values, fillvalue=fillvalue)),
 }
 
 
 TESTS: Mapping[str, Callable[..., bool]] = {
-    **dict.fromkeys(("subset", "issubset"), lambda value, other: all(entry in other for entry in value)),
-    **dict.fromkeys(("superset", "issuperset"), lambda value, other: all(entry in value for entry in other)),
+    **dict.fromkeys(("subset", "issubset"), lambda value, other: set(value) <= set(other)),
+    **dict.fromkeys(("superset", "issuperset"), lambda value, other: set(value) >= set(other)),
     "all": all,
     "any": any,
     "contains": lambda value, member: member in value,

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.model.units import UNITS, Dimension
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -16,28 +18,28 @@ class Unit:
     share: float
 
 
-def _same(bench: str, metrics: str, factor: float) -> Unit:
-    return Unit(bench, factor, metrics, factor)
+@dataclass(frozen=True, slots=True)
+class _BaseUnit:
+    """What benchstat and OpenMetrics call a dimension's base unit, and how much of OpenMetrics' it is."""
+
+    bench: str
+    metrics: str
+    share: float = 1.0
 
 
-UNITS = {
-    "s": _same("sec", "seconds", 1.0),
-    "ms": _same("sec", "seconds", 1e-3),
-    "us": _same("sec", "seconds", 1e-6),
-    "ns": _same("sec", "seconds", 1e-9),
-    "B": _same("B", "bytes", 1.0),
-    "KiB": _same("B", "bytes", 2.0**10),
-    "MiB": _same("B", "bytes", 2.0**20),
-    "GiB": _same("B", "bytes", 2.0**30),
-    "MB": _same("B", "bytes", 1e6),
-    "B/s": _same("B/s", "bytes_per_second", 1.0),
-    "MB/s": _same("B/s", "bytes_per_second", 1e6),
-    "MiB/s": _same("B/s", "bytes_per_second", 2.0**20),
+BASE_UNITS = {
+    Dimension.TIME: _BaseUnit("sec", "seconds"),
+    Dimension.SIZE: _BaseUnit("B", "bytes"),
+    Dimension.RATE: _BaseUnit("B/s", "bytes_per_second"),
     # benchstat has no base unit for shares, and OpenMetrics' is 1.
-    "%": Unit("%", 1.0, "ratio", 1e-2),
+    Dimension.SHARE: _BaseUnit("%", "ratio", 1e-2),
 }
 
 
 def unit_of(name: str) -> Unit:
     """What is not known stays what it is; ``metrics`` is "" then."""
-    return UNITS.get(name) or Unit("_".join(name.split()) or "value", 1.0, "", 1.0)
+    unit = UNITS.get(name)
+    if unit is None:
+        return Unit("_".join(name.split()) or "value", 1.0, "", 1.0)
+    base = BASE_UNITS[unit.dimension]
+    return Unit(base.bench, unit.factor, base.metrics, unit.factor * base.share)

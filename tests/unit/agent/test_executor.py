@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from remote_agent.agent.schedule import DoTrial
 from remote_agent.agent.spec import BenchmarkSpec, Combination, RunSpec
 from remote_agent.agent.trial import Torn
 from remote_agent.benchmarks.bench import IMAGE, Cancelled, NotSupported
+from remote_agent.benchmarks.registry import find
 from remote_agent.contract.checks import UNSUPPORTED
 from remote_agent.contract.journal import Leak, Trial
 from remote_agent.gen.runtime.v1 import cri_pb2 as pb
@@ -295,6 +297,21 @@ def test_cancelled_between_two_calls_everything_is_removed(world: World) -> None
     assert world.fake.requests("StartContainer") == []
     assert (world.fake.pods, world.fake.containers) == ({}, {})
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("recorded", [(), ("Create",)])
+def test_a_trial_without_its_primary_metric_is_a_failed_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, recorded: tuple[str, ...]
+) -> None:
+    def record(bench: Any) -> None:
+        for metric in recorded:
+            bench.sample(metric, 1.0)
+
+    silent = replace(find(LIFECYCLE), function=record)
+    monkeypatch.setattr("remote_agent.benchmarks.registry.find", lambda _: silent)
+    trial = world.trial()
+    assert (trial.status, trial.samples) == ("failed", ())
+    assert trial.reason == f"{LIFECYCLE} recorded no CreateAndRun, its primary metric."
 
 
 def test_a_mistake_in_a_benchmark_fails_its_trial(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

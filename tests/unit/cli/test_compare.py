@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from orchestrator.cli.main import run
 from orchestrator.results.schemas import schema_of
 from tests.fixtures.synthetic import LIFECYCLE, SCALE, Wanted
-from tests.fixtures.twins import BLOCKS, COMPONENTS, HOST, MINE, plans, rewrite, twins
+from tests.fixtures.twins import BLOCKS, COMPONENTS, HOST, MINE, plans, rewrite, rewrite_trials, twins
 
 CRUN = "containerd/crun"
 REAL = Path(__file__).resolve().parents[2] / "fixtures/real/demo"
@@ -274,3 +274,64 @@ def test_what_failed_everywhere_is_a_dash_with_its_reason(
     assert code == 4
     assert "- no counted trial succeeded in B (1 row)" in out
     assert "has no interval (no counted trial succeeded in B)" in " ".join(out.split())
+
+
+def lost(root: Path, count: int, **fields: Any) -> Path:
+    """B as A, but that the last ``count`` of crun's 20 counted trials failed, or are what ``fields`` say."""
+    outcome = {"status": "failed", "reason": "StartContainer: no such device", "samples": [], **fields}
+    _, b = twins(root, wanted=Wanted(hosts=HOST, blocks=BLOCKS))
+    rewrite_trials(
+        b,
+        lambda trial: (
+            {**trial, **outcome} if trial["combination"] == CRUN and trial["block"] > 20 - count else trial
+        ),
+    )
+    return root / "runs"
+
+
+@pytest.mark.parametrize(
+    ("count", "status", "more", "code"),
+    [
+        (14, "failed", [], 4),
+        (14, "failed", ["--undecided-passes"], 4),
+        (20, "failed", ["--undecided-passes"], 4),
+        (20, "unsupported", [], 4),
+        (20, "unsupported", ["--undecided-passes"], 4),
+        (1, "failed", [], 0),
+    ],
+)
+@pytest.mark.parametrize("form", [[], ["--markdown"], ["--json"]])
+def test_failed_trials_are_said_in_every_form_and_decide_the_exit_code(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    count: int,
+    status: str,
+    more: list[str],
+    code: int,
+    form: list[str],
+) -> None:
+    root = lost(tmp_path, count, status=status)
+    words = {
+        "failed": f"{count} of 20 trials failed in B, 0 of 20 in A.",
+        "unsupported": "20 of 20 trials are not supported in B, but supported in A",
+    }[status]
+    found, out, err = typed(root, capsys, "a-run", "b-run", *gate("<= +50%"), *more, *form)
+    assert found == code
+    assert words in " ".join(out.split())
+    assert "Traceback" not in err
+    if code and status == "unsupported":
+        assert "lets it pass" not in err
+    if form == ["--json"]:
+        document = json.loads(out)
+        assert Draft202012Validator(schema_of("comparison")).is_valid(document)
+        (cell,) = document["failures"]
+        assert cell["b"]["failed" if status == "failed" else "unsupported"] == count
+
+
+def test_failures_stand_before_what_is_said_of_values_and_with_their_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = " ".join(typed(lost(tmp_path, 14), capsys, "a-run", "b-run")[1].split())
+    words = f"✗ {CRUN} in {LIFECYCLE} on h1: 14 of 20 trials failed in B, 0 of 20 in A. Most often: StartContainer: no such device."
+    assert words in out
+    assert out.index(words) < out.index("1 comparison of primary metrics")

@@ -122,6 +122,12 @@ def test_a_vault_is_refused_with_what_to_do() -> None:
     assert "!vault" in error.message
 
 
+def test_a_file_that_is_a_vault_gets_the_same_sentence() -> None:
+    error = refused("$ANSIBLE_VAULT;1.1;AES256\n3138\n")
+    assert (error.message.endswith("is encrypted by ansible-vault."), error.line) == (True, 1)
+    assert error.hint == refused("b: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n").hint
+
+
 def test_a_password_that_begins_with_an_exclamation_mark_is_not_repeated() -> None:
     error = refused("a: 1\npassword: !hunter2\n")
     assert "hunter2" not in f"{error.message} {error.hint}"

@@ -207,10 +207,35 @@ def test_what_is_wrong_is_refused_at_its_place(
     assert (error.line, error.key) == (line, key)
 
 
-def test_an_ini_inventory_comes_with_the_command_that_converts_it(tmp_path: Path) -> None:
-    error = refused(tmp_path, "[web]\nweb1\n")
-    assert error.hint is not None
-    assert "ansible-inventory -i" in error.hint
+@pytest.mark.parametrize(
+    "text", ["[web]\nweb1\n", "w1 x=1\nw2\n", "#!/bin/sh\necho {}\n", "plugin: constructed\n"]
+)
+def test_the_command_that_converts_an_inventory_writes_to_no_file_that_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["hosts.yml"]
+    for _ in range(5):
+        command, _, target = str(refused(tmp_path, text).hint).rpartition(" > ")
+        assert f"ansible-inventory -i {tmp_path}/hosts.yml --list" in command
+        assert target not in names, "the shell would empty it"
+        (tmp_path / target).touch()
+        names.append(target)
+
+
+@pytest.mark.parametrize("text", ["", "- all\n", "3\n"])
+def test_what_is_no_ini_inventory_gets_no_command_that_converts_it(tmp_path: Path, text: str) -> None:
+    assert str(refused(tmp_path, text).hint).endswith("write the hosts below all: hosts:.")
+
+
+@pytest.mark.parametrize(
+    "name", ["hosts.yml", "group_vars/all.yml", "group_vars/all/vault", "host_vars/a.yml"]
+)
+def test_a_vault_is_named_with_what_to_write_instead(tmp_path: Path, name: str) -> None:
+    write(tmp_path, {"hosts.yml": "all: {hosts: {a: }}", name: "$ANSIBLE_VAULT;1.1;AES256\n3138\n"})
+    with pytest.raises(ConfigError, match=r"encrypted by ansible-vault.*lookup") as caught:
+        load_inventory(tmp_path / "hosts.yml")
+    assert (caught.value.file, caught.value.line) == (tmp_path / name, 1)
 
 
 def test_an_error_in_group_vars_names_that_file(tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ CASES = {
         "- hosts: all\n  tasks:\n    - systemd_service:\n        name: x\n        enabled: perhaps\n",
         "5:9", "[0].tasks[0].systemd_service.enabled", "true or false",
     ),
-    "mode without quotes": (
-        "- hosts: all\n  tasks:\n    - file:\n        path: /a\n        mode: 0644\n",
-        "5:9", "[0].tasks[0].file.mode", "'0644'",
+    "mode that is none": (
+        "- hosts: all\n  tasks:\n    - file:\n        path: /a\n        mode: 010000\n",
+        "5:9", "[0].tasks[0].file.mode", "more than 07777",
     ),
     "choice": (
         "- hosts: all\n  tasks:\n    - apt: {name: x, state: latst}\n", "3:22", "[0].tasks[0].apt.state", "latest",

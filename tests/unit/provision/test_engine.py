@@ -387,7 +387,7 @@ def test_no_secret_gets_into_events(play: Any) -> None:
 NO_LOG_FAILURES = {
     "module": 'copy: {content: x, dest: "/nosuch/{{ password }}/x"}',
     "undefined": 'copy: {content: "{{ password }}{{ nosuch }}", dest: /nosuch}',
-    "filter": 'command: "echo {{ password | bool }}"',
+    "filter": 'command: "echo {{ password | human_to_bytes }}"',
     "parameter": 'copy: {content: x, dest: /nosuch, mode: "{{ password }}"}',
     "assert": "assert: {that: password == 'x', fail_msg: \"{{ password }}\"}",
     "fail": 'fail: {msg: "{{ password }}"}',

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from orchestrator.load.inventory import load_inventory
-from orchestrator.load.language import Language, TemplateFailed
+from orchestrator.load.language import Language, Pending, TemplateFailed
 from orchestrator.load.playbook import load_playbook
-from orchestrator.provision.scope import PENDING, Pending, Scope, Variables
+from orchestrator.provision.scope import PENDING, Scope, Variables
 
 LAYERS = (
     "extra",

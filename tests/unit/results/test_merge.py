@@ -12,10 +12,13 @@ import pytest
 
 from orchestrator.model.errors import ResultError
 from orchestrator.model.samples import HostRecord
+from orchestrator.pipeline.report import digest, digested
 from orchestrator.results.merge import SAMPLES, TRIALS, merge
 from orchestrator.results.store import RunFolder
 from orchestrator.results.table import read_counts, read_series
+from remote_agent.contract.benchmark import Metric
 from tests.fixtures.synthetic import LIFECYCLE, SCALE, Wanted, write_run
+from tests.fixtures.twins import rewrite_trials
 
 SMALL = Wanted(
     blocks={LIFECYCLE: 3, SCALE: 2},
@@ -140,6 +143,76 @@ def test_a_value_of_a_trial_that_did_not_succeed_counts_nowhere(folder: Path) ->
     merged(folder)
     found = read_series(folder)
     assert not [one for one in found if one.metric == "Floor" or 7.0 in one.values]
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        ([], "ok without samples"),
+        (
+            [{"metric": "Floor", "value": 1.0, "unit": "ms", "item": None}],
+            "ok without samples of CreateAndRun",
+        ),
+        (
+            [{"metric": "CreateAndRun", "value": 1.0, "unit": "s", "item": 3}],
+            "ok without samples of CreateAndRun",
+        ),
+        ([{"metric": "CreateAndRun", "value": 1.0, "unit": "s", "item": None}], None),
+    ],
+)
+def test_a_trial_that_is_ok_without_its_primary_metric_counts_as_failed(
+    folder: Path, samples: list[dict[str, Any]], reason: str | None
+) -> None:
+    line = first_trial(folder)
+    trial = json.loads(RunFolder(folder).journal("h1").read_text().splitlines()[line])
+    change(folder, "h1", line, samples=samples)
+    digest(folder)
+    found = rows_of(
+        f"SELECT status, reason FROM '{folder / TRIALS}' WHERE host = 'h1' AND benchmark = '{LIFECYCLE}' "
+        f"AND block = {trial['block']} AND combination = '{trial['combination']}'"
+    )
+    assert found == [("ok", None) if reason is None else ("failed", reason)]
+    series = {(s.host, s.metric, s.combination): s for s in read_series(folder)}
+    floors = [one for one in series.values() if one.metric == "Floor"]
+    assert floors == [], "no value of a failed trial counts"
+    assert len(series["h1", "CreateAndRun", trial["combination"]].values) >= 3, (
+        "the other trials' values are kept"
+    )
+
+
+def test_every_trial_without_samples_is_said_with_its_number(folder: Path) -> None:
+    rewrite_trials(
+        folder,
+        lambda trial: {**trial, "samples": []} if trial["combination"] == "containerd/crun" else trial,
+        host="h2",
+    )
+    found = digested(folder)
+    cell = next(
+        c
+        for c in found.cells
+        if (c.host, c.combination, c.metric) == ("h2", "containerd/crun", "CreateAndRun")
+    )
+    assert (cell.n, cell.reason) == (0, "no counted trial succeeded: ok without samples")
+    messages = [notice.message for notice in found.notices if notice.host == "h2"]
+    assert f"4 of 4 trials of containerd/crun in {LIFECYCLE} did not succeed: ok without samples." in messages
+
+
+def test_a_primary_metric_by_item_is_looked_for_by_item(folder: Path) -> None:
+    primaries = {
+        SCALE: Metric("PodStart", "s", "", per_item=True),
+        LIFECYCLE: Metric("CreateAndRun", "s", ""),
+    }
+    merge(folder, RunFolder(folder).read_spec(), primaries=primaries)
+    assert {(c.benchmark, c.failed) for c in read_counts(folder)} == {
+        (LIFECYCLE, 0),
+        (LIFECYCLE, 1),
+        (SCALE, 0),
+    }
+    whole = {**primaries, SCALE: Metric("PodStart", "s", "")}
+    merge(folder, RunFolder(folder).read_spec(), primaries=whole)
+    assert {(c.ok, *c.reasons) for c in read_counts(folder) if c.benchmark == SCALE} == {
+        (0, "ok without samples of PodStart")
+    }
 
 
 def test_the_same_trial_twice_is_refused(folder: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,19 @@ def refused(root: Path, sql: str) -> UsageError:
     assert isinstance(result.exception, UsageError), result.output
     assert result.stdout == ""
     return result.exception
+
+
+@pytest.mark.parametrize("name", ["copy-of-run-1", "zz"])
+def test_a_folder_that_is_a_copy_of_another_is_left_out_with_a_sentence(
+    root: Path, tmp_path: Path, name: str
+) -> None:
+    store = tmp_path / "runs"
+    shutil.copytree(root, store)
+    shutil.copytree(store / "run-1", store / name)
+    counted = "SELECT run, count(*) AS n FROM samples GROUP BY run ORDER BY run"
+    assert rows(store, counted) == rows(root, counted)
+    message = f"left out: {store / name} holds measurements of {store / 'run-1'} once more"
+    assert message in ask(store, counted).stderr
 
 
 def test_rankings_have_a_row_for_each_that_comes_first_and_of_two_combinations_none(

@@ -177,6 +177,16 @@ def test_means_alone_are_no_samples_and_nothing_at_all_is_a_failure(source: Path
     assert next(iter(count.reasons)).startswith("Touchstone recorded no run")
 
 
+def test_a_run_without_a_value_is_a_failure_and_other_runs_need_no_metric_of_labctls(source: Path) -> None:
+    result = {"Name": LIFECYCLE, "Aggregated": {}, "Reports": [{"Create": 0.5}, {}, {"Create": 0.6}]}
+    source.write_text(json.dumps([entry("crio", "runc", result)]))
+    folder = imported(source)
+    (count,) = digested(folder.path).trials
+    assert (count.ok, dict(count.reasons)) == (2, {"Touchstone recorded a run without a value": 1})
+    state = folder.read_state()
+    assert state is not None and state.hosts[0].trials_failed == 1
+
+
 def test_zeros_are_pointed_at(source: Path) -> None:
     source.write_text(json.dumps([entry("containerd", "runc", latency(0.0))]))
     assert any(n.message == "12 values are exactly 0." for n in digested(imported(source).path).notices)

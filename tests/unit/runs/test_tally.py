@@ -15,7 +15,7 @@ def _trial(
 ) -> dict[str, Any]:
     return {
         "type": "trial", "benchmark": "a.b.c", "block": block, "combination": combination, "status": "ok",
-        "attempt": attempt, "leaks": [], "start_ns": start_s * S, "elapsed_ns": 2 * S, "cleanup_ns": S,
+        "attempt": attempt, "leaks": [], "samples": [{}], "start_ns": start_s * S, "elapsed_ns": 2 * S, "cleanup_ns": S,
     }  # fmt: skip
 
 
@@ -44,3 +44,9 @@ def test_a_block_with_a_trial_that_was_redone_has_no_length() -> None:
     tally = Tally()
     tally.add_all([_block("block", 0), _trial(0, 10, attempt=2), _block("block_ended", 0)])
     assert tally.block_seconds("a.b.c", 0) is None
+
+
+def test_a_trial_that_is_ok_without_samples_counts_as_failed() -> None:
+    tally = Tally()
+    tally.add_all([_trial(0, 10), {**_trial(1, 20), "samples": []}])
+    assert (tally.done, tally.failed) == (2, 1)

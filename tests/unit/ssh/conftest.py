@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,10 +86,10 @@ class Server:
         return replace(self.endpoint, become=True, become_user="another", become_password=gives)
 
 
-def keygen(path: Path) -> str:
+def keygen(path: Path, kind: str = "ed25519") -> str:
     """Make a key pair; returns the public half as known_hosts and authorized_keys want it."""
     subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", path], check=True, timeout=30
+        ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "test", "-f", path], check=True, timeout=30
     )
     return " ".join(path.with_suffix(".pub").read_text().split()[:2])
 
@@ -119,6 +120,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (folder / "bin").mkdir()
     (folder / "bin/sudo").write_text(SUDO)
     (folder / "bin/sudo").chmod(0o755)
+    with start_sshd(folder, port) as process:
+        yield Server(folder, port, process)
+
+
+@contextmanager
+def start_sshd(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """By the configuration in ``folder``, until the block is left."""
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
     assert sshd, "the SSH tests need sshd (Debian: openssh-server)"
     if os.geteuid() == 0:
@@ -127,7 +135,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         process = subprocess.Popen([sshd, "-f", folder / "config", "-D", "-e"], stderr=log)
         try:
             wait_for(port, process, folder / "log")
-            yield Server(folder, port, process)
+            yield process
         finally:
             process.terminate()
             process.wait(10)

@@ -30,6 +30,20 @@ from orchestrator.model.errors import (
 from orchestrator.ssh import connect
 from orchestrator.ssh.dial import tuned_transport
 
+PIPE = """
+import os, pathlib, select, socket, sys
+log, name, user, host, port = sys.argv[1:]
+pathlib.Path(log).write_text(f"{name} {host} {user}")
+near = socket.create_connection((host, int(port)))
+while True:
+    for ready in select.select([0, near], [], [])[0]:
+        data = os.read(0, 65536) if ready == 0 else near.recv(65536)
+        if not data:
+            sys.exit()
+        near.sendall(data) if ready == 0 else os.write(1, data)
+"""
+"""A ProxyCommand: bytes both ways, to the host and port that it is given."""
+
 
 def refused(endpoint: Endpoint) -> LabctlError:
     with pytest.raises(LabctlError) as caught, connect(endpoint):
@@ -213,6 +227,70 @@ def test_the_ssh_config_of_the_user_counts(endpoint: Endpoint, sshd_folder: Path
         assert connection.run("echo $SSH_CLIENT").stdout.startswith("127.0.0.1")
 
 
+def test_jump_hosts_are_passed_in_the_order_in_which_they_stand(
+    endpoint: Endpoint, sshd_folder: Path
+) -> None:
+    """Only the first knows the way through a ProxyCommand: were it the last, the other one would be reached without it."""
+    config = Path.home() / ".ssh/config"
+    config.parent.mkdir()
+    log, pipe = config.parent / "log", config.parent / "pipe.py"
+    pipe.write_text(PIPE)
+    common = f"  User {endpoint.user}\n  IdentityFile {endpoint.key_file}\n  UserKnownHostsFile {sshd_folder / 'known_hosts'}\n"
+    config.write_text(
+        f"Host bench\n  ProxyJump first,second\n  HostName 127.0.0.1\n"
+        f"Host first\n  HostName 127.0.0.1\n  HostKeyAlias [127.0.0.1]:{endpoint.port}\n"
+        f"  ProxyCommand '{sys.executable}' {pipe} {log} %n %r %h %p\n"
+        f"Host second\n  HostName localhost\n  HostKeyAlias [127.0.0.1]:{endpoint.port}\n"
+        f"Host *\n  Port {endpoint.port}\n{common}"
+    )
+    with connect(Endpoint(host="h1", address="bench", connect_timeout=5)) as connection:
+        assert connection.run("echo $SSH_CLIENT").stdout.startswith("127.0.0.1")
+    assert log.read_text() == f"first 127.0.0.1 {endpoint.user}"
+
+
+def test_a_host_key_alias_is_what_known_hosts_names(endpoint: Endpoint, tmp_path: Path) -> None:
+    config = Path.home() / ".ssh/config"
+    config.parent.mkdir()
+    config.write_text("Host 127.0.0.1\n  HostKeyAlias bench\n")
+    known = tmp_path / "known"
+    known.write_text(
+        (endpoint.known_hosts or known).read_text().replace(f"[127.0.0.1]:{endpoint.port}", "bench")
+    )
+    with connect(replace(endpoint, known_hosts=known)) as connection:
+        assert connection.alive
+    error = refused(endpoint)
+    assert isinstance(error, UnknownHostKey)
+    assert "has no key for bench" in error.message
+
+
+def test_an_included_file_counts(endpoint: Endpoint) -> None:
+    config = Path.home() / ".ssh/config"
+    config.parent.mkdir()
+    config.write_text("Include more/*.conf\n")
+    (config.parent / "more").mkdir()
+    (config.parent / "more/a.conf").write_text(f"Host bench\n  HostName 127.0.0.1\n  Port {endpoint.port}\n")
+    with connect(replace(endpoint, address="bench", port=None)) as connection:
+        assert connection.alive
+
+
+def test_hosts_that_jump_through_each_other_are_a_circle(endpoint: Endpoint) -> None:
+    config = Path.home() / ".ssh/config"
+    config.parent.mkdir()
+    config.write_text("Host 127.0.0.1\n  ProxyJump b\nHost b\n  ProxyJump c\nHost c\n  ProxyJump b\n")
+    error = refused(endpoint)
+    assert isinstance(error, ConfigError)
+    assert "more than 16 hosts" in error.message
+
+
+def test_what_ssh_config_says_and_labctl_does_not_do_is_refused(endpoint: Endpoint) -> None:
+    config = Path.home() / ".ssh/config"
+    config.parent.mkdir()
+    config.write_text("Host *\n  BindAddress 127.0.0.2\n")
+    error = refused(endpoint)
+    assert isinstance(error, ConfigError)
+    assert f"{config}:2: " in error.message
+
+
 def test_a_jump_host_without_a_key_on_file_is_refused_too(endpoint: Endpoint, sshd_folder: Path) -> None:
     config = Path.home() / ".ssh/config"
     config.parent.mkdir()
@@ -230,7 +308,7 @@ def test_a_wrong_ssh_config_is_named(endpoint: Endpoint) -> None:
     config.write_text("Host *\n  Match\n  nonsense\n")
     error = refused(endpoint)
     assert isinstance(error, ConfigError)
-    assert "~/.ssh/config" in str(error)
+    assert f"{config}:2: " in str(error)
 
 
 def test_nothing_of_paramikos_log_reaches_the_terminal(endpoint: Endpoint) -> None:
