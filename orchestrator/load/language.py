@@ -204,7 +204,7 @@ def _without_header(text: str, blocks: Blocks) -> tuple[str, Blocks]:
 
 
 def _check(environment: Environment, tree: nodes.Template) -> None:
-    """What does not exist, also where a branch would not reach it; what would read other files."""
+    """Filters, tests and lookups that do not exist, also where a branch would not reach them; what would read other files."""
     check_subset(environment, tree)
     for call in tree.find_all(nodes.Call):
         _check_lookup(call)

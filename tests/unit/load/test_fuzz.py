@@ -31,6 +31,7 @@ ZOO = TOP / "tests/peers/inventory/zoo"
 WHOLE_FILE = (
     "no such inventory",
     "is an INI inventory",
+    "is a program that prints an inventory",
     "the inventory has no hosts",
     "there is no such playbook",
 )
