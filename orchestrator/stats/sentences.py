@@ -15,7 +15,7 @@ from orchestrator.stats.planning import TOO_MANY
 def times(ratio: float) -> str:
     """A ratio either side of 1 as a factor: 0.5 and 2 are both ``2.00x``; near 1 a digit more, ``1.008x``."""
     factor = max(ratio, 1 / ratio)
-    return f"{_digits(factor, factor)}x"
+    return f"{_digits(factor)}x"
 
 
 def factors(interval: Interval) -> str:
@@ -25,14 +25,14 @@ def factors(interval: Interval) -> str:
 
 def _ends(interval: Interval) -> tuple[str, str]:
     low, high = sorted((max(interval.low, 1 / interval.low), max(interval.high, 1 / interval.high)))
-    return _digits(low, high), _digits(high, high)
+    return _digits(low), _digits(high)
 
 
-def _digits(value: float, largest: float) -> str:
-    """Two decimals; three where ``largest`` is near 1, three digits in all where it is 10 or more."""
-    if largest >= 10:
-        return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
-    return f"{value:.3f}" if largest < 1.1 else f"{value:.2f}"
+def _digits(factor: float) -> str:
+    """Two decimals; three where ``factor`` is near 1, three digits in all where it is 10 or more."""
+    if factor >= 10:
+        return f"{factor:.3g}" if factor < 1000 else f"{factor:.0f}"
+    return f"{factor:.3f}" if factor < 1.1 else f"{factor:.2f}"
 
 
 def directed(subject: Subject, ratio: float) -> str:

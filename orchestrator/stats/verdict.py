@@ -70,7 +70,9 @@ def _across(kind: VerdictKind, subject: Subject, evidence: Evidence, sentence: s
 
 
 def say_only(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """A difference that no other host shares, in its direction, is said of its host *only*; the others stay as they are."""
+    """Of several hosts, a difference that no other one shares, in its direction, is said of its host *only*."""
+    if len({verdict.where for verdict in verdicts}) < 2:
+        return tuple(verdicts)
     sharing: dict[Claim, set[str | None]] = {}
     for verdict in verdicts:
         if verdict.kind is VerdictKind.DIFFERENT:
