@@ -69,7 +69,7 @@ def test_a_change_is_said_with_what_it_rests_on(tmp_path: Path) -> None:
     (verdict,) = found.verdicts
     assert verdict.kind is VerdictKind.DIFFERENT
     assert verdict.evidence.ratio == pytest.approx(1.25, rel=0.06)
-    assert verdict.sentence.startswith("On h1 only: containerd/crun (B) is 1.2"), verdict.sentence
+    assert verdict.sentence.startswith("On h1: containerd/crun (B) is 1.2"), verdict.sentence
     for words in (
         "slower than containerd/crun (A) relative to containerd/runc in",
         "20 and 20 blocks, q < 0.001",
