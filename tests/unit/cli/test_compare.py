@@ -118,7 +118,7 @@ def test_the_terminal_says_first_what_holds_then_what_changed(
         f"✗ Failed: {LIFECYCLE} <= +5%".replace(" <= ", "<= "),
         "✓ Passed",
         "Gates: 1 failed, 1 passed.",
-        "● On h1 only: containerd/crun (B) is",
+        "● On h1: containerd/crun (B) is",
         "1 comparison of primary metrics on hosts: 1 a difference.",
         "h1 (machine alpha)",
         f"{LIFECYCLE}: CreateAndRun [ms]",
