@@ -75,7 +75,8 @@ def compare(runs: tuple[str, ...], root: Path, **asked: Any) -> None:
     it names. Exit code 4 where one failed or is undecided.
 
     A gate also fails where more trials failed in B than in A (Fisher's exact test, one-sided, after Holm over all
-    gates) or where every trial failed in B; and it never passes where B does not support what A does.
+    gates) or where every trial failed in B; and it never passes where B does not support, or has no trial of,
+    what A did.
     """
     from orchestrator.pipeline.compare import Wanted
     from orchestrator.results.gate_language import parse_gate
@@ -148,5 +149,8 @@ def _hint(found: Comparison) -> str:
     from orchestrator.report.comparison import broken_gates
 
     if broken_gates(found, Standing.UNDECIDED, passable=False):
-        return "What B does not support cannot be decided: name the combinations of a gate that both support (@CRI/OCI)."
+        return (
+            "What B did not try cannot be decided: name combinations of a gate that both have (@CRI/OCI), or pull the "
+            "journals of B's hosts with `labctl fetch`."
+        )
     return "More blocks may decide what is undecided; --undecided-passes lets it pass."

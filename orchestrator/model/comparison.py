@@ -130,6 +130,11 @@ class FailureComparison:
         return self.b.unsupported > 0 and self.a.unsupported == 0 and self.a.ok > 0
 
     @property
+    def not_tried(self) -> bool:
+        """B has no trial of what succeeded in A: its host was lost, or its journal was not pulled."""
+        return self.a.ok > 0 and self.b.attempted + self.b.unsupported == 0
+
+    @property
     def lost_every_trial(self) -> bool:
         """No trial succeeded in B, where some did in A: no test has to show that."""
         return self.b.ok == 0 and self.b.failed > 0 and self.a.ok > 0
@@ -163,7 +168,8 @@ class GateResult:
 
     ``interval``: 90 %, of the values' ratio, so that each end is a one-sided 95 % bound. ``failure_p``: that the
     failure rate did not rise, one-sided, after Holm over the cells of all gates; None where no trial failed in B.
-    ``passable``: an undecided gate may be let pass; False where B does not support what A does.
+    ``passable``: an undecided gate may be let pass; False where B does not support what A does,
+    or has no trial of it.
     """
 
     gate: Gate

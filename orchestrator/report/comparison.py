@@ -223,7 +223,7 @@ def _failure_row(cell: FailureComparison) -> FailureRow:
     why = f" Most often: {reason.rstrip('.')}." if reason else ""
     text = f"{cell.combination} in {cell.benchmark} on {cell.host}: {cell.sentence}{why}"
     risen = cell.b.failed * max(cell.a.attempted, 1) > cell.a.failed * cell.b.attempted
-    return FailureRow(text, risen or cell.lost_support)
+    return FailureRow(text, risen or cell.lost_support or cell.not_tried)
 
 
 def altered(comparison: Comparison, *, chief: bool) -> tuple[tuple[str, str, str, str], ...]:

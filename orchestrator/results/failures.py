@@ -78,6 +78,8 @@ def _compared(cell: Cell, a: TrialOutcomes, b: TrialOutcomes) -> FailureComparis
 def _sentences(cell: FailureComparison) -> Iterable[str]:
     if cell.a.failed or cell.b.failed:
         yield _failed(cell.a, cell.b)
+    elif cell.not_tried:
+        yield f"No trial was made in B, {cell.a.ok} in A."
     if cell.lost_support:
         why = f": {cell.b.reason.rstrip('.')}" if cell.b.reason and not cell.b.failed else ""
         total = cell.b.attempted + cell.b.unsupported

@@ -4,7 +4,8 @@
 A gate speaks of the values, B to A, whichever way is better: ``<= +5%`` of a latency, ``>= -5%`` of a throughput.
 It also fails where trials fail more often in B than in A, as values are those of the trials that succeeded: Fisher's
 exact test, one-sided, after Holm over the cells of all gates of one comparison; or where every trial failed in B and
-not in A. It is undecided, and no option lets it pass, where B does not support what A does.
+not in A. It is undecided, and no option lets it pass, where B does not support what A does,
+or has no trial of it.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _with_failures(result: GateResult, failures: FailureComparison, p: float, ce
     if failure_p is not None and failures.a.attempted:
         family = f" after Holm over {cells} cells" if cells > 1 else ""
         sentence = f"{sentence[:-1]} ({probability(failure_p)}{family})."
-    passable = not failures.lost_support
+    passable = not (failures.lost_support or failures.not_tried)
     decided = result.standing
     if failures.lost_every_trial or (failure_p is not None and failure_p <= ALPHA):
         decided = Standing.FAILED

@@ -17,6 +17,7 @@ from orchestrator.pipeline.compare import compare_combinations, compare_runs
 from orchestrator.results.failures import FailureRates, compare_failures
 from orchestrator.results.gate_language import parse_gate
 from orchestrator.results.gates import decide
+from orchestrator.results.store import RunFolder
 from orchestrator.stats.failures import failure_rise_p
 from tests.fixtures.synthetic import LIFECYCLE, Wanted
 from tests.fixtures.twins import BLOCKS, HOST, rewrite_trials, twins
@@ -66,6 +67,18 @@ def test_fewer_failures_in_b_are_shown_and_fail_nothing(tmp_path: Path) -> None:
     comparison = compared(tmp_path, failing(0), a=failing(9))
     assert [cell.sentence for cell in comparison.failures] == ["0 of 20 trials failed in B, 9 of 20 in A."]
     assert [(r.standing, r.failure_p) for r in comparison.gates] == [(Standing.PASSED, None)]
+
+
+def test_a_host_that_was_lost_in_b_is_said_and_no_option_lets_its_gate_pass(tmp_path: Path) -> None:
+    two = Wanted(hosts=(("h1", "alpha"), ("h2", "beta")), blocks=BLOCKS)
+    a, b = twins(tmp_path, wanted=two)
+    RunFolder(b).journal("h2").unlink()
+    comparison = compare_runs(a, b, Asked(gates=(parse_gate(GATE),)))
+    assert {cell.host: cell.sentence for cell in comparison.failures if cell.combination == CRUN} == {
+        "h2": "No trial was made in B, 20 in A."
+    }
+    lost = next(result for result in comparison.gates if result.host == "h2")
+    assert (lost.standing, lost.passable) == (Standing.UNDECIDED, False)
 
 
 def test_failures_of_the_control_are_said_too(tmp_path: Path) -> None:
