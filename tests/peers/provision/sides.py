@@ -102,7 +102,9 @@ class Side:
             part for option in (*options, f"UserKnownHostsFile={host.known_hosts}") for part in ("-o", option)
         ]
         words = ["ssh", "-i", str(host.key_file), *flags, f"{host.user}@{host.address}", command]
-        done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            words, input=stdin, capture_output=True, text=True, errors="replace", timeout=120, check=False
+        )
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
