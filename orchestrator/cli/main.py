@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -132,6 +133,10 @@ def _complain(error: LabctlError) -> int:
 
 def main() -> None:
     gc.set_threshold(GARBAGE_AFTER)
+    if not sys.warnoptions:
+        warnings.simplefilter(
+            "ignore"
+        )  # Warnings are for this program's developers (python -W default shows them).
     guard_streams()
     sys.exit(run())
 

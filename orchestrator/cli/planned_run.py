@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.words import duration
+from orchestrator.cli.words import about, duration
 from orchestrator.model.stopping import FIRST
 from orchestrator.stats.sentences import listed
 
@@ -108,12 +108,12 @@ def duration_line(spec: RunSpec, time: Expected) -> str:
         return "Expected duration: unknown until it was run once."
     if time.most is None:
         return (
-            f"Expected duration: over {duration(time.least)}, {by}; "
+            f"Expected duration: over {about(time.least)}, {by}; "
             f"{', '.join(time.unknown)}: unknown until it was run once."
         )
-    if duration(time.least) == duration(time.most):
-        return f"Expected duration: about {duration(time.most)}, {by}."
-    return f"Expected duration: {duration(time.least)} to {duration(time.most)}, {by}."
+    if about(time.least) == about(time.most):
+        return f"Expected duration: about {about(time.most)}, {by}."
+    return f"Expected duration: {about(time.least)} to {about(time.most)}, {by}."
 
 
 def _measured_in(spec: RunSpec, time: Expected) -> str:

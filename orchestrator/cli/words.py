@@ -14,3 +14,9 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def about(seconds: float) -> str:
+    """An estimate, no finer than it can be: seconds below a minute, then tens of seconds, from 10 min whole minutes."""
+    step = 1 if seconds < 60 else 10 if seconds < 600 else 60
+    return duration(round(seconds / step) * step)

@@ -142,7 +142,7 @@ def _regex(value: Any) -> str | None:
         return problem
     try:
         re.compile(str(value))
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         return f"is no regular expression: {error}."
     return None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.cli.planned_run import requirement_line
+from orchestrator.cli.words import about
 from orchestrator.model.run import BenchmarkPlan, Combination, RunHost, RunSpec
 from orchestrator.stats.block_requirement import block_requirement
 
@@ -61,3 +62,18 @@ def test_a_target_has_at_least_its_first_look_unless_a_budget_ends_earlier() -> 
 
 def test_one_combination_compares_nothing() -> None:
     assert _line(*_plans(1, "a"), combinations=1) == "Nothing is compared: the suite has one combination."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (42.4, "42 s"),
+        (63.0, "1 min"),
+        (596.0, "10 min"),
+        (594.0, "9 min 50 s"),
+        (3592.0, "1 h"),
+        (5000.0, "1 h 23 min"),
+    ],
+)
+def test_an_estimate_is_no_finer_than_it_can_be(seconds: float, said: str) -> None:
+    assert about(seconds) == said

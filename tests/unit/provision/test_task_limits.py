@@ -17,10 +17,13 @@ BUSY = """
 - hosts: all
   gather_facts: false
   tasks:
-    - shell: echo begin >> {log}; sleep 0.3; echo end >> {log}
+    - shell: echo begin >> {log}; {wait}; echo end >> {log}
       when: inventory_hostname != 'h3'
 {more}
 """
+
+UNTIL_BOTH_BEGAN = "for i in $(seq 100); do [ $(grep -c begin {log}) = 2 ] && break; sleep 0.1; done"
+"""A host that waits for the other's turn to end never sees this, and ends after 10 s alone."""
 
 
 def exits(done: dict[str, Any]) -> list[int]:
@@ -29,18 +32,19 @@ def exits(done: dict[str, Any]) -> list[int]:
 
 def test_throttled_hosts_take_turns(folder: Path, together: Any) -> None:
     log = folder / "log"
-    assert exits(together(BUSY.format(log=log, more="      throttle: 1"))) == [0, 0]
+    assert exits(together(BUSY.format(log=log, wait="sleep 0.3", more="      throttle: 1"))) == [0, 0]
     assert log.read_text().split() == ["begin", "end", "begin", "end"]
 
 
 def test_others_do_not_wait_for_each_other(folder: Path, together: Any) -> None:
     log = folder / "log"
-    assert exits(together(BUSY.format(log=log, more="      throttle: 2"))) == [0, 0]
+    wait = UNTIL_BOTH_BEGAN.format(log=log)
+    assert exits(together(BUSY.format(log=log, wait=wait, more="      throttle: 2"))) == [0, 0]
     assert log.read_text().split() == ["begin", "begin", "end", "end"]
 
 
 def test_a_failed_host_gives_its_turn_back(folder: Path, together: Any) -> None:
-    text = BUSY.format(log=folder / "log", more="      throttle: 1").replace("sleep 0.3", "exit 1")
+    text = BUSY.format(log=folder / "log", wait="exit 1", more="      throttle: 1")
     assert exits(together(text)) == [1, 1]
 
 
