@@ -474,6 +474,21 @@ def test_a_component_that_was_not_built_is_left_out(tmp_path: Path, lacking: str
     assert not [step for step in steps(tmp_path, built) if f"/{lacking}/" in json.dumps(step.args)]
 
 
+def test_a_host_may_have_no_component_from_debians_packages(tmp_path: Path) -> None:
+    """As a Debian 12 with what was built for it: the list of .deb files is then a template without any output."""
+    built = artifacts(tmp_path)
+    told = built["targets"][TARGET]
+    told["components"] = {
+        name: entry
+        for name, entry in told["components"].items()
+        if not entry["packages"] and name != "cri-o"  # which has no monitor then
+    }
+    told["handlers"] = {name: entry for name, entry in told["handlers"].items() if name in told["components"]}
+    found = steps(tmp_path, built)
+    assert claims(found, "deb") == set()
+    assert claims(found, "instance") == {"containerd"}
+
+
 def test_critest_is_there_where_it_was_built(tmp_path: Path) -> None:
     built = artifacts(tmp_path)
     program = f"{PREFIX}/critest/current/bin/critest"
