@@ -99,7 +99,7 @@ HANDLED = """\
 FAILURES = {
     "module": 'copy: {content: x, dest: "/nosuch/{{ by_vars_file }}/x"}',
     "undefined": 'copy: {content: "{{ by_vars_file }}{{ nosuch }}", dest: /nosuch}',
-    "filter": 'command: "echo {{ by_vars_file | bool }}"',
+    "filter": 'command: "echo {{ by_vars_file | from_json }}"',
     "parameter": 'copy: {content: x, dest: /nosuch, mode: "{{ by_vars_file }}"}',
     "assert": "assert: {that: by_vars_file == 'x', fail_msg: \"{{ by_vars_file }}\"}",
     "fail": 'fail: {msg: "{{ by_vars_file }}"}',
